@@ -1,0 +1,27 @@
+"""Methods x clips -> one row per window -> tables with intervals.
+
+>>> import numpy as np
+>>> from rppg_lib.evaluation import evaluate, summarise
+>>> from rppg_lib.types import Clip
+>>> t = np.arange(900) / 30
+>>> def clip(bpm):
+...     beat = np.sin(2 * np.pi * bpm / 60 * t)
+...     return Clip(id=f"{bpm}", subject=f"{bpm}", fs=30, label=beat,
+...                 rgb=[120, 90, 70] * (1 - 0.01 * np.outer(beat, [0.33, 0.77, 0.53])))
+>>> rows = evaluate(["pos", "chrom"], [clip(60), clip(72), clip(90)])
+>>> summarise(rows)[["n", "mae"]].round(1)
+       n  mae
+method       
+pos    3  0.0
+chrom  3  0.0
+"""
+
+from .agreement import BlandAltman, bland_altman
+from .predictions import Prediction, read_predictions
+from .readout import FIELD, FIELD_2023, FINE, ReadOut
+from .run import evaluate, score_waves
+from .score import ScoreReport, score_file
+from .summary import METRICS, summarise
+
+__all__ = ["FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "Prediction", "ReadOut", "ScoreReport",
+           "bland_altman", "evaluate", "read_predictions", "score_file", "score_waves", "summarise"]

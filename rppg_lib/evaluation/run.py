@@ -1,0 +1,121 @@
+"""Run methods on clips and read one row per window. A clip that fails is a row that says why, never a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from .. import registry, signal
+from ..types import Clip, Score
+from .readout import FINE, ReadOut
+
+
+def evaluate(methods: Sequence[str | registry.Estimator], clips: Iterable[Clip], *, readout: ReadOut = FINE,
+             window_s: float | None = None, step_s: float | None = None,
+             progress: Callable[[Iterable], Iterable] | None = None) -> pd.DataFrame:
+    """Return one row per method, clip and window (see :class:`rppg_lib.types.Score` for the columns).
+
+    Args:
+        methods: names, or estimators made with ``registry.build``.
+        clips: each with a label; the pulse is estimated on the whole clip and then cut into windows.
+        readout: how rates are read.
+        window_s: window length; default: one window per clip.
+        step_s: from window to window; default: no overlap.
+        progress: wraps the clips, for example ``tqdm.auto.tqdm``.
+    """
+    estimators = [registry.build(m) if isinstance(m, str) else m for m in methods]
+    if not estimators:
+        raise ValueError("evaluate: needs at least one method, got none. See rppg_lib.registry.available().")
+    rows: list[Score] = []
+    for clip in progress(clips) if progress else clips:
+        if clip.label is None:
+            raise ValueError(f"evaluate: clip {clip.id!r} has no label, so nothing can be compared. "
+                             f"Use estimator.predict(clip) to measure without a reference.")
+        for estimator in estimators:
+            rows += _score_clip(estimator, clip, readout, window_s, step_s)
+    if not rows:
+        raise ValueError("evaluate: needs at least one clip, got none.")
+    return _table(rows)
+
+
+def score_waves(method: str, wave: np.ndarray, label: np.ndarray, *, fs: float, where: dict, readout: ReadOut = FINE,
+                window_s: float | None = None, step_s: float | None = None) -> list[Score]:
+    """Return one row per window of an estimated waveform ``(T,)`` beside its label ``(T,)``.
+
+    ``where`` says what the rows are about: clip_id, subject, and if known dataset, condition, start_s. A window that
+    cannot be read (constant, NaN, too short) is a row without numbers that says why.
+    """
+    cuts = signal.windows(len(wave), fs=fs, window_s=window_s or len(wave) / fs, step_s=step_s,
+                          keep_trailing=readout.keep_trailing)
+    by_length: dict[int, list[slice]] = {}
+    for cut in cuts:
+        by_length.setdefault(cut.stop - cut.start, []).append(cut)
+    where = {"dataset": "unknown", "condition": "", "start_s": 0.0} | where
+    try:
+        prepared = [readout.prepare(x, fs=fs) for x in (wave, label)]
+    except ValueError:
+        prepared = [wave, label]                                     # the windows that are sound are still read
+    context = _Context(method, *prepared, fs, where, readout)
+    rows: list[Score] = []
+    for same in by_length.values():                                  # windows of one length are read as a batch
+        try:
+            rows += context.read(same)
+        except ValueError:
+            for cut in same:                                         # find out which window is at fault
+                rows += context.read_or_say_why(cut)
+    return sorted(rows, key=lambda row: row.start_s)
+
+
+def _score_clip(estimator: registry.Estimator, clip: Clip, readout: ReadOut, window_s: float | None,
+                step_s: float | None) -> list[Score]:
+    where = {"clip_id": clip.id, "subject": clip.subject, "dataset": clip.dataset, "condition": clip.condition,
+             "start_s": clip.start_s}
+    try:
+        wave = estimator.predict(clip).wave
+    except ValueError as error:
+        return [_unread(estimator.name, where | {"seconds": len(clip) / clip.fs}, str(error))]
+    return score_waves(estimator.name, wave, clip.label, fs=clip.fs, where=where, readout=readout, window_s=window_s,
+                       step_s=step_s)
+
+
+@dataclass(frozen=True, eq=False)
+class _Context:
+    method: str
+    wave: np.ndarray
+    label: np.ndarray
+    fs: float
+    where: dict
+    readout: ReadOut
+
+    def read(self, cuts: list[slice]) -> list[Score]:
+        """Read windows of one length."""
+        waves, labels = (np.stack([x[cut] for cut in cuts]) for x in (self.wave, self.label))
+        reading = self.readout(waves, labels, fs=self.fs)
+        # Quality needs a few beats; the field's trailing windows can be shorter than that.
+        long_enough = waves.shape[-1] >= signal.MIN_QUALITY_S * self.fs
+        quality = signal.quality(waves, fs=self.fs, band_hz=self.readout.band_hz) if long_enough else np.full(len(cuts), np.nan)
+        return [Score(method=self.method, hr_true=float(reading.hr_true[i]), hr_pred=float(reading.hr_pred[i]),
+                      snr_db=float(reading.snr_db[i]), macc=float(reading.macc[i]), quality=float(quality[i]),
+                      **self.place(cut)) for i, cut in enumerate(cuts)]
+
+    def read_or_say_why(self, cut: slice) -> list[Score]:
+        try:
+            return self.read([cut])
+        except ValueError as error:
+            return [_unread(self.method, self.place(cut), str(error))]
+
+    def place(self, cut: slice) -> dict:
+        return self.where | {"start_s": self.where["start_s"] + cut.start / self.fs,
+                             "seconds": (cut.stop - cut.start) / self.fs}
+
+
+def _unread(method: str, place: dict, why: str) -> Score:
+    nothing = dict.fromkeys(("hr_true", "hr_pred", "snr_db", "macc", "quality"), np.nan)
+    return Score(method=method, note=why, **nothing, **place)
+
+
+def _table(rows: list[Score]) -> pd.DataFrame:
+    return pd.DataFrame([asdict(row) for row in rows])

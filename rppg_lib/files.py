@@ -1,0 +1,60 @@
+"""Where the project's files are, and how one is written: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+OUT_VARIABLE = "RPPG_OUT"
+
+
+def output_dir(*parts: str) -> Path:
+    """Return a folder for products: below ``$RPPG_OUT`` if set, else ``build`` of the checkout or working folder."""
+    base = os.environ.get(OUT_VARIABLE)
+    folder = Path(base) if base else (project_root() or Path.cwd()) / "build"
+    return folder.joinpath(*parts)
+
+
+def project_root(start: Path | None = None) -> Path | None:
+    """Return the checkout that holds ``start`` (default: the working folder), or None outside of one."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "rppg_lib").is_dir():
+            return folder
+    return None
+
+
+@contextlib.contextmanager
+def written_whole(path: str | Path, mode: str = "w") -> Iterator[IO]:
+    """Open a file that appears under its name only when the block ends without an error.
+
+    >>> import tempfile; folder = tempfile.TemporaryDirectory()
+    >>> with written_whole(Path(folder.name) / "a.txt") as file:
+    ...     _ = file.write("all of it")
+    >>> (Path(folder.name) / "a.txt").read_text()
+    'all of it'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(part, 0o666 & ~_umask())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

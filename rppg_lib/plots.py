@@ -1,0 +1,117 @@
+"""One function per figure. Each draws on the Axes it is given, returns it, and computes nothing.
+
+Truth is black; a method has the same colour and marker in every figure. Colours are Okabe and Ito's, told apart by
+colour-blind readers; markers differ for those who print in grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .evaluation import METRICS, BlandAltman
+from .signal import Spectrum
+
+METHOD_LOOKS = {
+    "green": ("#009E73", "s"), "chrom": ("#E69F00", "^"), "pos": ("#0072B2", "o"), "pbv": ("#CC79A7", "D"),
+    "lgi": ("#56B4E9", "v"), "omit": ("#D55E00", "P"), "ica": ("#7F7F7F", "X"),
+}
+"""Colour and marker of each method, everywhere."""
+
+TRUTH = "black"
+CHANNEL_COLOURS = ("#C8442F", "#009E73", "#0072B2")
+UNITS = {"mae": "mean absolute error (bpm)", "rmse": "root mean square error (bpm)", "mape": "mean absolute error (%)",
+         "r": "correlation of rates", "sd": "spread of the error (bpm)", "snr_db": "signal-to-noise ratio (dB)",
+         "macc": "waveform correlation"}
+
+
+def use_style() -> None:
+    """Set the workbook's look for all figures of this session."""
+    with as_file(files("rppg_lib") / "workbook.mplstyle") as path:
+        plt.style.use(path)
+
+
+def method_look(name: str) -> tuple[str, str]:
+    """Return colour and marker of a method; a new one gets a dark grey star."""
+    return METHOD_LOOKS.get(name, ("#444444", "*"))
+
+
+def plot_wave(ax: Axes, wave: np.ndarray, *, fs: float, label: str = "", colour: str = TRUTH, start_s: float = 0.0,
+              offset: float = 0.0) -> Axes:
+    """Draw one waveform ``(T,)`` over time, shifted by ``offset`` and named at its end."""
+    time = start_s + np.arange(len(wave)) / fs
+    ax.plot(time, np.asarray(wave) + offset, color=colour)
+    if label:
+        ax.annotate(label, (time[-1], wave[-1] + offset), xytext=(5, 0), textcoords="offset points", color=colour, va="center",
+                    annotation_clip=False)
+    ax.set_xlabel("time (s)")
+    return ax
+
+
+def plot_trace(ax: Axes, rgb: np.ndarray, *, fs: float) -> Axes:
+    """Draw the three channels of a colour trace ``(T, 3)``."""
+    for channel, name, colour in zip(np.asarray(rgb).T, "RGB", CHANNEL_COLOURS, strict=True):
+        plot_wave(ax, channel, fs=fs, label=name, colour=colour)
+    ax.set_ylabel("mean skin colour (0-255)")
+    return ax
+
+
+def plot_spectrum(ax: Axes, spectrum: Spectrum, *, band_bpm: tuple[float, float] = (30, 250), true_bpm: float | None = None,
+                  label: str = "", colour: str = TRUTH) -> Axes:
+    """Draw a power spectrum over beats per minute, its highest point at 1; the true rate is a dotted line."""
+    bpm = 60 * spectrum.freq_hz
+    inside = (bpm >= band_bpm[0]) & (bpm <= band_bpm[1])
+    ax.plot(bpm[inside], spectrum.power[inside] / spectrum.power[inside].max(), color=colour, label=label or None)
+    if true_bpm is not None:
+        ax.axvline(true_bpm, color=TRUTH, linestyle=":", linewidth=1)
+    ax.set(xlabel="frequency (beats per minute)", ylabel="power (highest = 1)", xlim=band_bpm)
+    return ax
+
+
+def plot_bland_altman(ax: Axes, agreement: BlandAltman, *, colour: str = METHOD_LOOKS["pos"][0]) -> Axes:
+    """Draw difference against mean, with bias and limits of agreement and their 95 % intervals as bands."""
+    ax.plot(agreement.mean_bpm, agreement.difference_bpm, "o", color=colour, alpha=0.6, markersize=4)
+    lines = (("mean", agreement.bias, agreement.bias_interval), ("-1.96 sd", agreement.low, agreement.low_interval),
+             ("+1.96 sd", agreement.high, agreement.high_interval))
+    for name, value, interval in lines:
+        ax.axhline(value, color=TRUTH, linestyle="-" if name == "mean" else "--", linewidth=1)
+        if np.isfinite(interval).all():
+            ax.axhspan(*interval, color="0.85", zorder=0)
+        ax.annotate(f"{name} {value:.1f}", (1, value), xycoords=("axes fraction", "data"), xytext=(4, 0),
+                    textcoords="offset points", va="center", fontsize=9)
+    ax.set(xlabel="mean of true and measured rate (bpm)", ylabel="measured - true (bpm)")
+    return ax
+
+
+def plot_metric(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
+    """Draw one metric of a summary indexed by method and condition: a point with its 95 % interval for each."""
+    if metric not in METRICS:
+        raise ValueError(f"plot_metric: no metric is called {metric!r}. There are {', '.join(METRICS)}.")
+    methods, conditions = (list(dict.fromkeys(table.index.get_level_values(level))) for level in ("method", "condition"))
+    for k, method in enumerate(methods):
+        rows = table.xs(method, level="method").reindex(conditions)
+        value, low, high = (rows[metric + end].to_numpy() for end in ("", "_low", "_high"))
+        colour, marker = method_look(method)
+        at = np.arange(len(conditions)) + (k - (len(methods) - 1) / 2) * 0.8 / len(methods)
+        reach = np.nan_to_num(np.abs(np.stack([value - low, high - value])))
+        ax.errorbar(value, at, xerr=reach, fmt=marker, color=colour, label=method, markersize=5, linewidth=1.2)
+    ax.set(yticks=range(len(conditions)), yticklabels=conditions, xlabel=UNITS[metric])
+    ax.invert_yaxis()
+    ax.legend(ncols=min(len(methods), 4), loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    return ax
+
+
+def plot_lines(ax: Axes, x: Sequence[float], lines: dict[str, Sequence[float]], *, x_label: str, y_label: str) -> Axes:
+    """Draw one line per method over a parameter, each with its colour and marker, named at its end."""
+    for name, values in lines.items():
+        colour, marker = method_look(name)
+        ax.plot(x, values, color=colour, marker=marker, markersize=4)
+        ax.annotate(name, (x[-1], values[-1]), xytext=(6, 0), textcoords="offset points", color=colour, va="center",
+                    annotation_clip=False)
+    ax.set(xlabel=x_label, ylabel=y_label)
+    return ax

@@ -1,0 +1,61 @@
+"""Cutting a signal into windows, and sums over all windows without cutting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..types import check_fs
+
+TRAILING_MIN_FRAMES = 9
+"""The field keeps a shorter last window if its final filter can still run on it: nine frames."""
+
+
+def windows(frames: int, *, fs: float, window_s: float, step_s: float | None = None,
+            keep_trailing: bool = False) -> list[slice]:
+    """Return the frames of each window, in order.
+
+    Args:
+        frames: length of the signal.
+        fs: frames per second.
+        window_s: window length; a longer one than the signal becomes one window over all of it.
+        step_s: from start to start; default: ``window_s``, no overlap.
+        keep_trailing: also keep the shorter rest at the end if it has nine frames or more.
+
+    >>> windows(100, fs=10, window_s=4)
+    [slice(0, 40, None), slice(40, 80, None)]
+    >>> windows(100, fs=10, window_s=4, keep_trailing=True)[-1]
+    slice(80, 100, None)
+    """
+    fs = check_fs("windows", fs)
+    if window_s <= 0 or (step_s is not None and step_s <= 0):
+        raise ValueError(f"windows: window_s and step_s must be positive, got {window_s!r} and {step_s!r}.")
+    length = min(max(int(round(window_s * fs)), 1), frames)
+    step = length if step_s is None else max(int(round(step_s * fs)), 1)
+    cuts = [slice(start, start + length) for start in range(0, frames - length + 1, step)]
+    rest = cuts[-1].start + step if cuts else 0
+    if keep_trailing and frames - rest >= TRAILING_MIN_FRAMES and rest + length > frames:
+        cuts.append(slice(rest, frames))
+    return cuts
+
+
+def window_sums(x: np.ndarray, length: int) -> np.ndarray:
+    """Return the sum over every window of ``length`` frames along axis -2: ``(..., T, C) -> (..., T-length+1, C)``."""
+    total = np.cumsum(x, axis=-2)
+    sums = total[..., length - 1:, :].copy()
+    sums[..., 1:, :] -= total[..., :-length, :]
+    return sums
+
+
+def overlap_add(values: np.ndarray, length: int, frames: int) -> np.ndarray:
+    """Give each frame the sum of the values of all windows that hold it: ``(..., W, C) -> (..., frames, C)``.
+
+    Window ``i`` holds the frames ``i ... i + length - 1``.
+
+    >>> overlap_add(np.ones((3, 1)), 2, 4).ravel()                   # how many windows hold each frame
+    array([1., 2., 2., 1.])
+    """
+    count = values.shape[-2]
+    total = np.zeros((*values.shape[:-2], count + 1, values.shape[-1]))
+    np.cumsum(values, axis=-2, out=total[..., 1:, :])
+    frame = np.arange(frames)
+    return total[..., np.clip(frame + 1, 0, count), :] - total[..., np.clip(frame - length + 1, 0, count), :]

@@ -1,0 +1,206 @@
+"""What travels through the library: recordings, clips, pulses and scores, checked where users enter.
+
+Arrays are ``(T, ...)`` in time, colours are R-G-B, rates are in Hz, times in seconds, heart rates in bpm,
+and a pulse points up at systole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MIN_S = 1.6
+"""Shortest usable piece of a pulse: one beat at 38 bpm."""
+
+CHANNELS = "RGB"
+
+
+def check_fs(who: str, fs: float) -> float:
+    """Return ``fs`` as a float, or say what is wrong with it."""
+    try:
+        rate = float(fs)
+    except (TypeError, ValueError):
+        raise TypeError(f"{who}: fs must be one number, frames per second; got {fs!r}.") from None
+    if not np.isfinite(rate) or rate <= 0:
+        raise ValueError(f"{who}: fs must be a positive number of frames per second, got {fs!r}. "
+                         f"Read it from the recording's time stamps; most webcams give about 30.")
+    return rate
+
+
+def check_wave(who: str, wave: Any, *, fs: float, min_s: float = MIN_S) -> np.ndarray:
+    """Return ``wave`` as a float array ``(..., T)`` that is finite and at least ``min_s`` long."""
+    fs = check_fs(who, fs)
+    array = _as_floats(who, wave)
+    if array.ndim == 0:
+        raise ValueError(f"{who}: needs a waveform (..., T), got the single number {array}.")
+    _check_length(who, array.shape[-1], fs, min_s)
+    _check_finite(who, array, axis=-1)
+    return array
+
+
+def check_rgb(who: str, rgb: Any, *, fs: float, min_s: float = MIN_S) -> np.ndarray:
+    """Return ``rgb`` as a float array ``(..., T, 3)``: finite, positive, long enough, no dead channel."""
+    fs = check_fs(who, fs)
+    array = _as_floats(who, rgb)
+    if array.ndim < 2 or array.shape[-1] != 3:
+        hint = "Stack one R-G-B colour per frame."
+        if array.ndim >= 2 and array.shape[-2] == 3:
+            hint = "The colour axis comes last here: pass np.swapaxes(rgb, -1, -2)."
+        raise ValueError(f"{who}: needs colours (..., T, 3), got shape {array.shape}. {hint}")
+    _check_length(who, array.shape[-2], fs, min_s)
+    _check_finite(who, array, axis=-2)
+    if array.min() <= 0:
+        *_, frame, channel = np.argwhere(array <= 0)[0]
+        raise ValueError(
+            f"{who}: needs colours above 0, got {array.min():g} (first in channel {CHANNELS[channel]} at frame {frame}). "
+            f"Pass the mean colour of the skin, not a difference or a normalised signal; leave out frames without a face.")
+    dead = np.argwhere(np.ptp(array, axis=-2) == 0)
+    if len(dead):
+        channel = dead[0][-1]
+        value = array.reshape(-1, array.shape[-2], 3)[..., channel].flat[0]
+        raise ValueError(f"{who}: channel {CHANNELS[channel]} never changes (first value {value:g}). "
+                         f"It is saturated or missing: lower the exposure, or use another region.")
+    return array
+
+
+def _as_floats(who: str, values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{who}: needs real numbers, got {type(values).__name__} "
+                        f"of dtype {np.asarray(values, dtype=object).dtype}. Pass a NumPy array of numbers.") from None
+
+
+def _check_length(who: str, frames: int, fs: float, min_s: float) -> None:
+    needed = int(np.ceil(min_s * fs))
+    if frames < needed:
+        raise ValueError(f"{who}: needs at least {needed} frames ({min_s:g} s at {fs:g} fps), got {frames}. "
+                         f"Use a longer clip.")
+
+
+def _check_finite(who: str, array: np.ndarray, *, axis: int) -> None:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        frame = np.argwhere(bad)[0][axis]
+        raise ValueError(f"{who}: {bad.sum()} of {array.size} values are NaN or infinite, first at frame {frame}. "
+                         f"Fill short gaps with signal.resample, or cut the clip there.")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pulse:
+    """A pulse waveform, systole up, on an arbitrary scale. Heart rate and quality are functions of it.
+
+    >>> Pulse(wave=np.sin(np.arange(300) / 4), fs=30)
+    Pulse(10.0 s at 30 fps)
+    """
+
+    wave: np.ndarray                     # (T,)
+    fs: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fs", check_fs("Pulse", self.fs))
+        object.__setattr__(self, "wave", check_wave("Pulse", self.wave, fs=self.fs, min_s=0))
+        if self.wave.ndim != 1:
+            raise ValueError(f"Pulse: needs one waveform (T,), got shape {self.wave.shape}. Make one Pulse per row.")
+
+    def __repr__(self) -> str:
+        return f"Pulse({len(self.wave) / self.fs:.1f} s at {self.fs:g} fps)"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clip:
+    """What every method consumes: a colour trace, frames, or both, and a label where there is one.
+
+    >>> rgb = 100 + np.random.default_rng(0).normal(size=(300, 3))
+    >>> Clip(id="a", rgb=rgb, fs=30)
+    Clip('a', 10.0 s at 30 fps, rgb (300, 3))
+    """
+
+    fs: float
+    rgb: np.ndarray | None = None        # (T, 3) mean skin colour per frame, > 0
+    frames: np.ndarray | None = None     # (T, H, W, 3) uint8
+    label: np.ndarray | None = None      # (T,) reference pulse on the same frames
+    id: str = "clip"
+    subject: str = "unknown"             # intervals are drawn over subjects: name them
+    dataset: str = "unknown"
+    condition: str = ""                  # scene or disturbance, for tables
+    start_s: float = 0.0                 # where it lies in its recording
+    truth: Any = None                    # everything a simulator put in; None for real recordings
+
+    def __post_init__(self) -> None:
+        who = f"Clip {self.id!r}"
+        object.__setattr__(self, "fs", check_fs(who, self.fs))
+        if self.rgb is None and self.frames is None:
+            raise ValueError(f"{who}: needs rgb (T, 3) or frames (T, H, W, 3), got neither.")
+        if self.rgb is not None:
+            object.__setattr__(self, "rgb", check_rgb(who, self.rgb, fs=self.fs, min_s=0))
+            if self.rgb.ndim != 2:
+                raise ValueError(f"{who}: needs one trace (T, 3), got shape {self.rgb.shape}. Make one Clip per trace.")
+        if self.frames is not None and (self.frames.ndim != 4 or self.frames.shape[-1] != 3
+                                        or self.frames.dtype != np.uint8):
+            raise ValueError(f"{who}: needs frames (T, H, W, 3) of uint8 in R-G-B order, "
+                             f"got shape {self.frames.shape} of {self.frames.dtype}.")
+        if self.label is not None:
+            object.__setattr__(self, "label", check_wave(f"{who}, label", self.label, fs=self.fs, min_s=0))
+        lengths = {name: len(value) for name, value in
+                   (("rgb", self.rgb), ("frames", self.frames), ("label", self.label)) if value is not None}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{who}: its parts must have one value per frame, got lengths {lengths}. "
+                             f"Resample the label onto the frames with signal.resample.")
+
+    def __len__(self) -> int:
+        return len(self.rgb if self.rgb is not None else self.frames)
+
+    def __repr__(self) -> str:
+        parts = [f"{name} {value.shape}" for name, value in (("rgb", self.rgb), ("frames", self.frames))
+                 if value is not None]
+        return f"Clip({self.id!r}, {len(self) / self.fs:.1f} s at {self.fs:g} fps, {', '.join(parts)})"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recording:
+    """A whole recording before it is cut: frames are opened when asked for, the reference keeps its own rate."""
+
+    id: str
+    subject: str
+    dataset: str
+    fs: float                                                 # nominal; times_s is the truth
+    frames: Callable[[], Iterator[np.ndarray]] | None = None  # opens the video afresh: (H, W, 3) uint8 at a time
+    rgb: np.ndarray | None = None                             # (T, 3), for recordings published as traces
+    times_s: np.ndarray | None = None                         # (T,) time stamp of each frame
+    reference: Pulse | None = None                            # contact pulse, if there is one
+    licence: str = "unknown"
+    may_show_faces: bool = False
+
+    def __post_init__(self) -> None:
+        who = f"Recording {self.id!r}"
+        check_fs(who, self.fs)
+        if self.frames is None and self.rgb is None:
+            raise ValueError(f"{who}: needs frames (a function that opens the video) or rgb (T, 3), got neither.")
+        if self.rgb is not None and self.times_s is not None and len(self.rgb) != len(self.times_s):
+            raise ValueError(f"{who}: needs one time stamp per frame, got {len(self.times_s)} for {len(self.rgb)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One method on one window of one clip. Every reported number is an aggregation of such rows."""
+
+    method: str
+    clip_id: str
+    subject: str
+    dataset: str
+    condition: str
+    start_s: float
+    seconds: float
+    hr_true: float                       # bpm, read from the label by the same read-out
+    hr_pred: float                       # bpm
+    snr_db: float                        # of the estimated pulse about the true rate
+    macc: float                          # largest |correlation| with the label over circular shifts
+    quality: float                       # 0 to 1, from the estimate alone; below 0.5: do not trust it
+    note: str = ""                       # why there are no numbers, where there are none

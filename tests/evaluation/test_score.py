@@ -1,0 +1,171 @@
+"""Anyone's predictions, in the layouts that are documented; broken files."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rppg_lib.evaluation import FIELD, evaluate, read_predictions, score_file, summarise
+from rppg_lib.types import Clip, Pulse
+
+
+def waves(n=4, seconds=20, fs=30):
+    t = np.arange(seconds * fs) / fs
+    bpm = 60 + 7 * np.arange(n)[:, None]
+    return np.sin(2 * np.pi * (bpm + 2) / 60 * t), np.sin(2 * np.pi * bpm / 60 * t)
+
+
+def test_a_matrix_of_records_is_scored(tmp_path):
+    pred, label = waves()
+    np.savez(tmp_path / "p.npz", pred=pred, label=label, fs=30)
+    report = score_file(tmp_path / "p.npz")
+    assert report.summary["n"] == 4 and report.summary["mae"] == pytest.approx(2, abs=0.05)
+
+
+def test_all_layouts_give_the_same_numbers(tmp_path):
+    pred, label = waves(3)
+    t = np.arange(600) / 30
+    np.savez(tmp_path / "matrix.npz", pred=pred, label=label, fs=30.0)
+    named = {f"{part}{sep}r{i}": x[i] for part, x in (("pred", pred), ("label", label)) for i, sep in enumerate("//_")}
+    np.savez(tmp_path / "named.npz", fs=np.array([30]), **named)
+    for i in range(3):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        pd.DataFrame({"time_s": t, "pred": pred[i], "label": label[i]}).to_csv(tmp_path / f"set/r{i}.csv", index=False)
+        (tmp_path / "set2").mkdir(exist_ok=True)
+        pd.DataFrame({"fs": 30, "pred": pred[i], "label": label[i]}).to_csv(tmp_path / f"set2/r{i}.csv", index=False)
+    results = [score_file(tmp_path / name).summary["mae"] for name in ("matrix.npz", "named.npz", "set", "set2")]
+    np.testing.assert_allclose(results, results[0], rtol=1e-6)
+
+
+def test_records_may_differ_in_length_rate_and_subject(tmp_path):
+    a, b = np.sin(np.arange(600) / 4), np.sin(np.arange(500) / 3)
+    np.savez(tmp_path / "p.npz", **{"pred/a": a, "label/a": a, "fs/a": 30, "pred/b": b, "label/b": b, "fs/b": 25,
+                                    "subject/a": "anna", "subject/b": "anna"})
+    records = read_predictions(tmp_path / "p.npz")
+    assert [(r.fs, len(r.pred), r.subject) for r in records] == [(30, 600, "anna"), (25, 500, "anna")]
+    assert score_file(tmp_path / "p.npz").summary["subjects"] == 1
+
+
+def test_scoring_a_file_equals_evaluating_the_same_waves(tmp_path):
+    pred, label = waves(3)
+    np.savez(tmp_path / "p.npz", pred=pred, label=label, fs=30)
+
+    class Given:
+        name, cites = "given", ""
+
+        def predict(self, clip):
+            return Pulse(wave=pred[int(clip.id)], fs=30)
+    clips = [Clip(id=str(i), subject=str(i), fs=30, rgb=100 + np.random.default_rng(i).normal(size=(600, 3)), label=label[i])
+             for i in range(3)]
+    for options, kwargs in (({}, {}), ({"compatible": True}, {"readout": FIELD})):
+        expected = summarise(evaluate([Given()], clips, window_s=5, **kwargs)).iloc[0]
+        got = score_file(tmp_path / "p.npz", window_s=5, **options).summary
+        assert all(got[key] == pytest.approx(expected[key], nan_ok=True) for key in ("mae", "snr_db", "macc", "mae_low"))
+
+
+def test_a_record_with_nan_is_counted_and_named_and_its_sound_windows_are_read(tmp_path):
+    pred, label = waves(3)
+    pred[1, 100:200] = np.nan
+    np.savez(tmp_path / "p.npz", pred=pred, label=label, fs=30)
+    whole = score_file(tmp_path / "p.npz")
+    assert (whole.summary["n"], whole.summary["failed"]) == (2, 1)
+    assert "p[1]" in whole.to_text() and "NaN" in whole.to_text()
+    cut = score_file(tmp_path / "p.npz", window_s=5)
+    assert (cut.summary["n"], cut.summary["failed"]) == (10, 2)
+
+
+def test_the_json_form_is_plain_and_says_how_it_was_read(tmp_path):
+    pred, label = waves(1)
+    np.savez(tmp_path / "p.npz", pred=pred[0], label=label[0], fs=30)
+    content = json.loads(json.dumps(score_file(tmp_path / "p.npz", compatible=True, read="peaks").to_json(), allow_nan=False))
+    assert content["readout"]["label"] == "compatible, peaks, 0.6-3.3 Hz"
+    assert content["summary"]["mae_low"] is None and content["rows"][0]["clip_id"] == "p[0]"
+
+
+def test_a_prediction_without_a_pulse_is_said_to_be_doubtful(tmp_path):
+    rng = np.random.default_rng(0)
+    _, label = waves(4)
+    np.savez(tmp_path / "p.npz", pred=rng.normal(size=label.shape), label=label, fs=30)
+    assert "4 of 4 windows have a quality below 0.5" in score_file(tmp_path / "p.npz").to_text()
+
+
+def broken(tmp_path, kind):
+    path = tmp_path / "p.npz"
+    x = np.sin(np.arange(300) / 4)
+    if kind == "truncated":
+        np.savez(path, pred=x, label=x, fs=30)
+        path.write_bytes(path.read_bytes()[:200])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "pickled":
+        np.savez(path, pred=np.array([x, x[:10]], dtype=object), label=x, fs=30)
+    elif kind == "no label":
+        np.savez(path, pred=x, fs=30)
+    elif kind == "no label for a name":
+        np.savez(path, **{"pred/a": x, "fs": 30})
+    elif kind == "lengths":
+        np.savez(path, pred=x, label=x[:-1], fs=30)
+    elif kind == "fs zero":
+        np.savez(path, pred=x, label=x, fs=0)
+    elif kind == "fs text":
+        np.savez(path, pred=x, label=x, fs="thirty")
+    elif kind == "text waves":
+        np.savez(path, pred=["a"] * 300, label=["b"] * 300, fs=30)
+    elif kind == "wrong ending":
+        path = tmp_path / "p.txt"
+        path.write_text("1,2")
+    elif kind == "csv without columns":
+        path = tmp_path / "p.csv"
+        path.write_text("a,b\n1,2\n")
+    elif kind == "csv with binary":
+        path = tmp_path / "p.csv"
+        path.write_bytes(bytes(range(256)))
+    elif kind == "csv empty":
+        path = tmp_path / "p.csv"
+        path.write_text("")
+    elif kind == "csv uneven":
+        path = tmp_path / "p.csv"
+        path.write_text("time_s,pred,label\n0,1,1\n0.1,2,2\n5,1,1\n5.1,2,2\n")
+    elif kind == "csv header only":
+        path = tmp_path / "p.csv"
+        path.write_text("time_s,pred,label\n")
+    elif kind == "empty folder":
+        path = tmp_path / "folder"
+        path.mkdir()
+    elif kind == "missing":
+        path = tmp_path / "nowhere.npz"
+    return path
+
+
+@pytest.mark.parametrize("kind, message", [
+    ("truncated", "cannot be read as .npz"), ("empty", "cannot be read as .npz"), ("pickled", "cannot be read as .npz"),
+    ("no label", "no array 'label'"), ("no label for a name", "no 'label' came with it"), ("lengths", r"\(300,\) and \(299,\)"),
+    ("fs zero", "positive number"), ("fs text", "one number"), ("text waves", "must be numbers"), ("wrong ending", "neither .npz nor .csv"),
+    ("csv without columns", "columns pred, label and time_s"), ("csv with binary", "cannot be read as a table|needs the columns"),
+    ("csv empty", "cannot be read as a table"), ("csv uneven", "even steps"), ("csv header only", "even steps"),
+    ("empty folder", "holds no .csv"), ("missing", "there is no file"),
+])
+def test_a_broken_file_is_one_clear_error(tmp_path, kind, message):
+    with pytest.raises((ValueError, FileNotFoundError, TypeError), match=message) as caught:
+        score_file(broken(tmp_path, kind))
+    assert str(caught.value).startswith("score")
+
+
+def test_scoring_opens_nothing_that_could_run_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+    np.savez(tmp_path / "p.npz", pred=np.array([Trap()], dtype=object), label=np.zeros(1), fs=30)
+    with pytest.raises(ValueError, match="plain arrays"):
+        score_file(tmp_path / "p.npz")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_42_one_minute_records_do_not_keep_anyone_waiting(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "p.npz", pred=rng.normal(size=(42, 1800)), label=rng.normal(size=(42, 1800)), fs=30)
+    start = time.perf_counter()
+    score_file(tmp_path / "p.npz")
+    assert time.perf_counter() - start < 20                          # far above the usual; bench/ has the real figure

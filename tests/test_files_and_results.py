@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rppg_lib import results
+from rppg_lib.files import output_dir, project_root, written_whole
+
+
+def test_a_file_that_fails_half_way_leaves_the_old_one_and_no_rest(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), written_whole(path) as file:
+        file.write("new, but only ha")
+        raise RuntimeError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_made_on_the_way(tmp_path):
+    with written_whole(tmp_path / "x/y/z.bin", "wb") as file:
+        file.write(b"\0")
+    assert (tmp_path / "x/y/z.bin").read_bytes() == b"\0"
+
+
+def test_products_go_where_the_variable_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("RPPG_OUT", str(tmp_path))
+    assert output_dir("results") == tmp_path / "results"
+
+
+def test_the_checkout_is_found_from_below(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "rppg_lib").mkdir()
+    assert project_root(tmp_path / "notebooks") == tmp_path.resolve()
+    assert project_root(tmp_path.parent) is None
+
+
+def save(folder, **changes):
+    table = pd.DataFrame({"mae": [1.5, np.nan], "n": np.array([3, 4])}, index=pd.Index(["pos", "a, \"b\""], name="method"))
+    arguments = {"profile": "quick", "data": "simulated, 8 people", "seed": 3, "config": {"seconds": np.float64(30)}} | changes
+    return results.save("02_test", {"errors": table}, folder=folder, **arguments)
+
+
+def test_a_result_comes_back_as_it_was_saved(tmp_path):
+    result = results.load(save(tmp_path))
+    assert result.tables["errors"] == [{"method": "pos", "mae": 1.5, "n": 3}, {"method": 'a, "b"', "mae": None, "n": 4}]
+    assert (result.seed, result.profile, result.config) == (3, "quick", {"seconds": 30.0})
+    assert result.versions["numpy"] == np.__version__ and result.device and result.revision
+    assert "simulated, 8 people; profile quick, seed 3" in result.stamp
+
+
+def test_the_csv_beside_it_holds_the_same_rows(tmp_path):
+    save(tmp_path)
+    table = pd.read_csv(tmp_path / "02_test.quick.errors.csv")
+    assert list(table.method) == ["pos", 'a, "b"'] and table.mae[0] == 1.5 and np.isnan(table.mae[1])
+
+
+def test_the_json_is_strict(tmp_path):
+    text = save(tmp_path).read_text()
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+@pytest.mark.parametrize("changes, message", [({"data": "8 people"}, "must begin with one of simulated, recorded, mixed")])
+def test_a_result_must_say_whether_its_data_are_simulated(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        save(tmp_path, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_table_is_not_a_result(tmp_path):
+    with pytest.raises(ValueError, match="has no rows"):
+        results.save("x", {"t": []}, profile="quick", data="simulated", seed=0, config={}, folder=tmp_path)
+
+
+def test_a_broken_results_file_is_one_clear_error(tmp_path):
+    path = tmp_path / "02_test.quick.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="is no results file"):
+        results.load(path)
+    with pytest.raises(FileNotFoundError, match="rppg run 03"):
+        results.load(tmp_path / "03_none.quick.json")
