@@ -2,6 +2,7 @@
 
 from timing import seconds  # first: it sets one thread
 
+# isort: split
 import math
 
 import numpy as np

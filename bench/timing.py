@@ -1,12 +1,11 @@
 """Time a call in this process: the fastest of several runs, in CPU seconds of this process."""
 
 import os
+import sys
+import time
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"                                       # one core, before NumPy is first imported
-
-import sys  # noqa: E402
-import time  # noqa: E402
+    os.environ[variable] = "1"                                       # one core: import this before NumPy
 
 
 def seconds(call, *, repeats=7):

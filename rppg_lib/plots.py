@@ -44,11 +44,11 @@ def method_look(name: str) -> tuple[str, str]:
 def plot_wave(ax: Axes, wave: np.ndarray, *, fs: float, label: str = "", colour: str = TRUTH, start_s: float = 0.0,
               offset: float = 0.0) -> Axes:
     """Draw one waveform ``(T,)`` over time, shifted by ``offset`` and named at its end."""
-    time = start_s + np.arange(len(wave)) / fs
-    ax.plot(time, np.asarray(wave) + offset, color=colour)
+    time, height = start_s + np.arange(len(wave)) / fs, np.asarray(wave) + offset
+    ax.plot(time, height, color=colour)
     if label:
-        ax.annotate(label, (time[-1], wave[-1] + offset), xytext=(5, 0), textcoords="offset points", color=colour, va="center",
-                    annotation_clip=False)
+        ax.annotate(label, (time[-1], height[-1]), xytext=(5, 0), textcoords="offset points", color=colour,
+                    va="center", annotation_clip=False)
     ax.set_xlabel("time (s)")
     return ax
 
@@ -61,8 +61,8 @@ def plot_trace(ax: Axes, rgb: np.ndarray, *, fs: float) -> Axes:
     return ax
 
 
-def plot_spectrum(ax: Axes, spectrum: Spectrum, *, band_bpm: tuple[float, float] = (30, 250), true_bpm: float | None = None,
-                  label: str = "", colour: str = TRUTH) -> Axes:
+def plot_spectrum(ax: Axes, spectrum: Spectrum, *, band_bpm: tuple[float, float] = (30, 250),
+                  true_bpm: float | None = None, label: str = "", colour: str = TRUTH) -> Axes:
     """Draw a power spectrum over beats per minute, its highest point at 1; the true rate is a dotted line."""
     bpm = 60 * spectrum.freq_hz
     inside = (bpm >= band_bpm[0]) & (bpm <= band_bpm[1])
@@ -92,17 +92,21 @@ def plot_metric(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
     """Draw one metric of a summary indexed by method and condition: a point with its 95 % interval for each."""
     if metric not in METRICS:
         raise ValueError(f"plot_metric: no metric is called {metric!r}. There are {', '.join(METRICS)}.")
-    methods, conditions = (list(dict.fromkeys(table.index.get_level_values(level))) for level in ("method", "condition"))
+    if not {"method", "condition"} <= set(table.index.names):
+        raise ValueError(f"plot_metric: needs a table by method and condition, got one by "
+                         f"{', '.join(map(str, table.index.names))}. Use summarise(rows, by=['method', 'condition']).")
+    methods, conditions = (list(table.index.unique(level)) for level in ("method", "condition"))
     for k, method in enumerate(methods):
         rows = table.xs(method, level="method").reindex(conditions)
         value, low, high = (rows[metric + end].to_numpy() for end in ("", "_low", "_high"))
         colour, marker = method_look(method)
         at = np.arange(len(conditions)) + (k - (len(methods) - 1) / 2) * 0.8 / len(methods)
-        reach = np.nan_to_num(np.abs(np.stack([value - low, high - value])))
-        ax.errorbar(value, at, xerr=reach, fmt=marker, color=colour, label=method, markersize=5, linewidth=1.2)
+        known = np.isfinite(low + high)                              # one subject alone has no interval
+        ax.hlines(at[known], low[known], high[known], color=colour, linewidth=1.2)
+        ax.plot(value, at, marker, color=colour, label=method, markersize=5)
     ax.set(yticks=range(len(conditions)), yticklabels=conditions, xlabel=UNITS[metric])
     ax.invert_yaxis()
-    ax.legend(ncols=min(len(methods), 4), loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    ax.figure.legend(*ax.get_legend_handles_labels(), ncols=min(len(methods), 7), loc="outside lower center")
     return ax
 
 

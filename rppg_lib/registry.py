@@ -9,7 +9,8 @@ True
 >>> build("chrm")
 Traceback (most recent call last):
     ...
-ValueError: registry: no estimator is called 'chrm'. Did you mean 'chrom'? Known: chrom, green, ica, lgi, omit, pbv, pos.
+ValueError: registry: no estimator is called 'chrm'. Did you mean 'chrom'?
+    Known: chrom, green, ica, lgi, omit, pbv, pos.
 """
 
 from __future__ import annotations
@@ -76,15 +77,19 @@ def register(name: str, *, cites: str) -> Callable[[Callable], Callable]:
 
     def add(function: Callable) -> Callable:
         known = _entries.get(name)
-        if known is not None and known.make.function is not function \
-                and known.make.function.__qualname__ != function.__qualname__:
-            raise ValueError(f"registry: {name!r} is already taken by {known.make.function.__qualname__}. "
+        if known is not None and _origin(known.make.function) != _origin(function):
+            raise ValueError(f"registry: {name!r} is already taken by {'.'.join(_origin(known.make.function))}. "
                              f"Choose another name.")
         summary = (inspect.getdoc(function) or name).splitlines()[0]
         _entries[name] = Entry(name, cites, summary, _TraceFactory(name, cites, function))
         return function
 
     return add
+
+
+def _origin(function: Callable) -> tuple[str, str]:
+    """Return where a function was written. A cell or module that runs again writes the same one again."""
+    return function.__module__, function.__qualname__
 
 
 @dataclass(frozen=True)

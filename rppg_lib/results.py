@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -72,8 +73,8 @@ def save(name: str, tables: dict[str, Any], *, profile: str, data: str, seed: in
         folder: default ``results`` below the output folder (``build``, or what ``rppg run --out`` says).
     """
     if not data.startswith(KINDS):
-        raise ValueError(f"results.save: data must begin with one of {', '.join(KINDS)}, got {data!r}. Readers must see "
-                         f"at a glance whether a number comes from real people.")
+        raise ValueError(f"results.save: data must begin with one of {', '.join(KINDS)}, got {data!r}. "
+                         f"Readers must see at a glance whether a number comes from real people.")
     if not tables:
         raise ValueError("results.save: needs at least one table, got none.")
     rows = {title: _rows(title, table) for title, table in tables.items()}
@@ -82,7 +83,8 @@ def save(name: str, tables: dict[str, Any], *, profile: str, data: str, seed: in
               "revision": _revision(), "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     folder = Path(folder) if folder else output_dir("results")
     for title, lines in rows.items():
-        with written_whole(folder / f"{name}.{profile}.{title.replace(' ', '_')}.csv") as file:
+        file_name = re.sub(r"[^\w.-]+", "_", title)                   # a title may hold what a path must not
+        with written_whole(folder / f"{name}.{profile}.{file_name}.csv") as file:
             file.write(_csv(lines))
     path = folder / f"{name}.{profile}.json"
     with written_whole(path) as file:
@@ -110,7 +112,8 @@ def _rows(title: str, table: Any) -> list[dict[str, Any]]:
         table = (table.reset_index() if named else table).to_dict("records")
     rows = [_plain(row) for row in table]
     if not rows:
-        raise ValueError(f"results.save: table {title!r} has no rows. Leave it out, or look at why nothing was computed.")
+        raise ValueError(f"results.save: table {title!r} has no rows. "
+                         f"Leave it out, or look at why nothing was computed.")
     return rows
 
 

@@ -30,13 +30,22 @@ def check_fs(who: str, fs: float) -> float:
     return rate
 
 
+def frames_in(seconds: float, fs: float) -> int:
+    """Return how many frames hold ``seconds``; a hair above a whole number is that number (``9 / fs * fs`` is 9).
+
+    >>> frames_in(1.6, 30), frames_in(1.6, 29.97), frames_in(9 / 66.27, 66.27)
+    (48, 48, 9)
+    """
+    return int(np.ceil(seconds * fs - 1e-9))
+
+
 def check_wave(who: str, wave: Any, *, fs: float, min_s: float = MIN_S) -> np.ndarray:
     """Return ``wave`` as a float array ``(..., T)`` that is finite and at least ``min_s`` long."""
     fs = check_fs(who, fs)
     array = _as_floats(who, wave)
     if array.ndim == 0:
         raise ValueError(f"{who}: needs a waveform (..., T), got the single number {array}.")
-    _check_length(who, array.shape[-1], fs, min_s)
+    _check_length(who, array, fs, min_s, axis=-1)
     _check_finite(who, array, axis=-1)
     return array
 
@@ -50,17 +59,18 @@ def check_rgb(who: str, rgb: Any, *, fs: float, min_s: float = MIN_S) -> np.ndar
         if array.ndim >= 2 and array.shape[-2] == 3:
             hint = "The colour axis comes last here: pass np.swapaxes(rgb, -1, -2)."
         raise ValueError(f"{who}: needs colours (..., T, 3), got shape {array.shape}. {hint}")
-    _check_length(who, array.shape[-2], fs, min_s)
+    _check_length(who, array, fs, min_s, axis=-2)
     _check_finite(who, array, axis=-2)
     if array.min() <= 0:
         *_, frame, channel = np.argwhere(array <= 0)[0]
-        raise ValueError(
-            f"{who}: needs colours above 0, got {array.min():g} (first in channel {CHANNELS[channel]} at frame {frame}). "
-            f"Pass the mean colour of the skin, not a difference or a normalised signal; leave out frames without a face.")
+        raise ValueError(f"{who}: needs colours above 0, got {array.min():g} "
+                         f"(first in channel {CHANNELS[channel]} at frame {frame}). "
+                         f"Pass the mean colour of the skin, not a difference or a normalised signal; "
+                         f"leave out frames without a face.")
     dead = np.argwhere(np.ptp(array, axis=-2) == 0)
     if len(dead):
-        channel = dead[0][-1]
-        value = array.reshape(-1, array.shape[-2], 3)[..., channel].flat[0]
+        *trace, channel = dead[0]
+        value = array[(*trace, 0, channel)]
         raise ValueError(f"{who}: channel {CHANNELS[channel]} never changes (first value {value:g}). "
                          f"It is saturated or missing: lower the exposure, or use another region.")
     return array
@@ -77,11 +87,13 @@ def _as_floats(who: str, values: Any) -> np.ndarray:
                         f"of dtype {np.asarray(values, dtype=object).dtype}. Pass a NumPy array of numbers.") from None
 
 
-def _check_length(who: str, frames: int, fs: float, min_s: float) -> None:
-    needed = int(np.ceil(min_s * fs))
+def _check_length(who: str, array: np.ndarray, fs: float, min_s: float, *, axis: int) -> None:
+    frames, needed = array.shape[axis], max(frames_in(min_s, fs), 1)
     if frames < needed:
         raise ValueError(f"{who}: needs at least {needed} frames ({min_s:g} s at {fs:g} fps), got {frames}. "
                          f"Use a longer clip.")
+    if not array.size:
+        raise ValueError(f"{who}: needs at least one signal, got an empty batch of shape {array.shape}.")
 
 
 def _check_finite(who: str, array: np.ndarray, *, axis: int) -> None:
@@ -139,8 +151,9 @@ class Clip:
         if self.rgb is None and self.frames is None:
             raise ValueError(f"{who}: needs rgb (T, 3) or frames (T, H, W, 3), got neither.")
         if self.rgb is not None:
-            object.__setattr__(self, "rgb", check_rgb(who, self.rgb, fs=self.fs, min_s=0))
-            if self.rgb.ndim != 2:
+            # Its shape only: a saturated or lost stretch is for the method to refuse, so that it is counted and named.
+            object.__setattr__(self, "rgb", _as_floats(who, self.rgb))
+            if self.rgb.ndim != 2 or self.rgb.shape[1] != 3:
                 raise ValueError(f"{who}: needs one trace (T, 3), got shape {self.rgb.shape}. Make one Clip per trace.")
         if self.frames is not None and (self.frames.ndim != 4 or self.frames.shape[-1] != 3
                                         or self.frames.dtype != np.uint8):

@@ -66,7 +66,8 @@ def test_everything_registered_keeps_the_contract():
 
 def test_options_reach_the_method():
     clip = Clip(fs=30, rgb=trace(300))
-    assert not np.allclose(registry.build("pos").predict(clip).wave, registry.build("pos", window_s=3.0).predict(clip).wave)
+    short, long = (registry.build("pos", window_s=seconds).predict(clip).wave for seconds in (1.6, 3.0))
+    assert not np.allclose(short, long)
 
 
 def test_a_name_is_taken_once_and_a_new_one_is_found_at_once():
@@ -81,6 +82,31 @@ def test_a_name_is_taken_once_and_a_new_one_is_found_at_once():
             registry.register("mean_of_channels", cites="none")(lambda rgb, *, fs: rgb)
     finally:
         del registry._entries["mean_of_channels"]
+
+
+def test_a_function_elsewhere_that_has_the_same_name_does_not_replace_one_in_silence():
+    def pos(rgb, *, fs):
+        return rgb[..., 0]
+
+    pos.__qualname__ = "pos"                                         # as if written at the top of another file
+    before = registry.build("pos").function
+    with pytest.raises(ValueError, match="'pos' is already taken by rppg_lib.signal.methods.pos.pos"):
+        registry.register("pos", cites="none")(pos)
+    assert registry.build("pos").function is before
+
+
+def test_a_cell_that_runs_again_replaces_its_own_function():
+    def write():
+        @registry.register("mine", cites="none")
+        def mine(rgb, *, fs):
+            return rgb.mean(-1)
+        return mine
+
+    try:
+        first, second = write(), write()
+        assert first is not second and registry.build("mine").function is second
+    finally:
+        del registry._entries["mine"]
 
 
 def test_a_trace_method_says_what_it_misses_in_a_clip_of_frames():

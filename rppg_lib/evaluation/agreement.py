@@ -37,11 +37,16 @@ def bland_altman(hr_true: np.ndarray, hr_pred: np.ndarray, *, subjects: np.ndarr
     """
     x, y = np.asarray(hr_true, dtype=float), np.asarray(hr_pred, dtype=float)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"bland_altman: needs two equally long lists of at least 2 rates, got shapes {x.shape} and {y.shape}.")
+        raise ValueError(f"bland_altman: needs two equally long lists of at least 2 rates, "
+                         f"got shapes {x.shape} and {y.shape}.")
     if not (np.isfinite(x) & np.isfinite(y)).all():
-        raise ValueError("bland_altman: rates must be finite. Leave out the rows that could not be read, and report how many.")
+        raise ValueError("bland_altman: rates must be finite. "
+                         "Leave out the rows that could not be read, and report how many.")
     difference = y - x
-    people = np.unique(np.arange(len(x)) if subjects is None else np.asarray(subjects), return_inverse=True)[1]
+    names = np.arange(len(x)) if subjects is None else np.asarray(subjects)
+    if names.shape != x.shape:
+        raise ValueError(f"bland_altman: needs one subject per rate ({len(x)}), got shape {names.shape}.")
+    people = np.unique(names, return_inverse=True)[1]
     sums = np.stack([np.bincount(people, weights=w) for w in (np.ones_like(x), difference, difference**2)], axis=1)
     bias, low, high = (float(v[0]) for v in _limits(sums.sum(0, keepdims=True)))
     intervals = [(np.nan, np.nan)] * 3

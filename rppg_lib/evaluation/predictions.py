@@ -15,7 +15,6 @@ Nothing is unpickled: a file cannot run code.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,7 @@ PARTS = ("pred", "label", "fs", "subject")
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """An estimated waveform beside its label, both ``(T,)`` at ``fs``; may hold NaN."""
+    """An estimated waveform beside its label, both ``(T,)`` at ``fs``; they may hold NaN."""
 
     name: str
     subject: str
@@ -56,31 +55,43 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 
 
 def _from_npz(path: Path) -> list[Prediction]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise ValueError(f"score: {path.name} cannot be read as .npz with plain arrays ({str(error).rstrip('.')}). Save it "
-                         f"with np.savez; records of different lengths go into arrays of their own, pred/NAME and label/NAME.") from None
+    arrays = _npz_arrays(path)
     names = [key[5:] for key in arrays if key.startswith(("pred/", "pred_"))]
     if names:
         return [_record(path, name, {part: _part(arrays, part, name) for part in PARTS}) for name in names]
     missing = [part for part in PARTS[:3] if part not in arrays]
     if missing:
-        raise ValueError(f"score: {path.name} has no array {' and no '.join(map(repr, missing))}; it has {', '.join(arrays) or 'nothing'}. "
-                         f"Needed: pred, label and fs.")
+        raise ValueError(f"score: {path.name} has no array {' and no '.join(map(repr, missing))}; "
+                         f"it has {', '.join(arrays) or 'nothing'}. Needed: pred, label and fs.")
+    return _from_matrix(path, arrays)
+
+
+def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:           # whatever a broken archive makes of NumPy, zipfile and zlib
+        raise ValueError(f"score: {path.name} cannot be read as .npz with plain arrays ({str(error).rstrip('.')}). "
+                         f"Save it with np.savez; records of different lengths go into arrays of their own, "
+                         f"pred/NAME and label/NAME.") from None
+
+
+def _from_matrix(path: Path, arrays: dict[str, np.ndarray]) -> list[Prediction]:
     pred, label = (np.atleast_2d(arrays[part]) for part in ("pred", "label"))
-    if pred.shape != label.shape or pred.ndim != 2:
-        raise ValueError(f"score: {path.name}: pred and label must both be (T,) or (records, T), got {arrays['pred'].shape} "
-                         f"and {arrays['label'].shape}. Resample the label onto the frames.")
-    rates = np.broadcast_to(np.ravel(arrays["fs"]), (len(pred),)) if np.size(arrays["fs"]) in (1, len(pred)) else arrays["fs"]
-    if len(rates) != len(pred):
-        raise ValueError(f"score: {path.name}: fs must be one number, or one per record ({len(pred)}), got {np.size(arrays['fs'])}.")
+    if pred.shape != label.shape or pred.ndim != 2 or not pred.size or pred.shape[1] == 1:
+        raise ValueError(f"score: {path.name}: pred and label must both be (T,) or (records, T), "
+                         f"got {arrays['pred'].shape} and {arrays['label'].shape}. "
+                         f"Reshape them, or resample the label onto the frames.")
+    rates = np.ravel(arrays["fs"])
+    if len(rates) not in (1, len(pred)):
+        raise ValueError(f"score: {path.name}: fs must be one number, or one per record ({len(pred)}), "
+                         f"got {len(rates)}.")
     subjects = np.ravel(arrays["subject"]) if "subject" in arrays else [None] * len(pred)
     if len(subjects) != len(pred):
-        raise ValueError(f"score: {path.name}: subject must have one name per record ({len(pred)}), got {len(subjects)}.")
-    return [_record(path, f"{path.stem}[{i}]", {"pred": pred[i], "label": label[i], "fs": rates[i], "subject": subjects[i]})
-            for i in range(len(pred))]
+        raise ValueError(f"score: {path.name}: subject must have one name per record ({len(pred)}), "
+                         f"got {len(subjects)}.")
+    records = zip(pred, label, np.broadcast_to(rates, len(pred)), subjects)
+    return [_record(path, f"{path.stem}[{i}]", dict(zip(PARTS, parts))) for i, parts in enumerate(records)]
 
 
 def _part(arrays: dict, part: str, name: str):
@@ -92,40 +103,57 @@ def _part(arrays: dict, part: str, name: str):
 
 def _from_csv(path: Path) -> Prediction:
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
+        table = pd.read_csv(path, skipinitialspace=True, dtype={"subject": str}, index_col=False)
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise ValueError(f"score: {path.name} cannot be read as a table ({error}). It needs a header and the columns "
                          f"time_s, pred, label.") from None
     table.columns = [str(column).strip() for column in table.columns]
     missing = [column for column in ("pred", "label") if column not in table]
     if missing or not {"time_s", "fs"} & set(table):
-        raise ValueError(f"score: {path.name} needs the columns pred, label and time_s (or fs), got {', '.join(table)}.")
-    if "time_s" in table:
-        steps = np.diff(pd.to_numeric(table.time_s, errors="coerce").to_numpy(dtype=float))
-        typical = np.median(steps) if len(steps) else np.nan
-        if not typical > 0 or abs(steps - typical).max() > 0.5 * typical:
-            raise ValueError(f"score: {path.name}: time_s must rise in even steps (they range from {steps.min(initial=np.nan):g} to "
-                             f"{steps.max(initial=np.nan):g} s). Resample with rppg_lib.signal.resample.")
-        fs = len(steps) / float(table.time_s.iloc[-1] - table.time_s.iloc[0])
-    else:
-        fs = table.fs.iloc[0] if len(table) else np.nan
-    subject = str(table.subject.iloc[0]) if "subject" in table and len(table) else None
+        raise ValueError(f"score: {path.name} needs the columns pred, label and time_s (or fs), "
+                         f"got {', '.join(table)}.")
+    fs = _fs_of(path, table.time_s) if "time_s" in table else _only(path, table.fs)
+    subject = _only(path, table.subject) if "subject" in table else None
     return _record(path, path.stem, {"pred": table.pred, "label": table.label, "fs": fs, "subject": subject})
 
 
+def _fs_of(path: Path, times: pd.Series) -> float:
+    times_s = pd.to_numeric(times, errors="coerce").to_numpy(dtype=float)
+    steps = np.diff(times_s)
+    if len(steps) and np.isfinite(steps).all():
+        typical = np.median(steps)
+        if typical > 0 and abs(steps - typical).max() <= 0.5 * typical:
+            return len(steps) / (times_s[-1] - times_s[0])
+        found = f"they range from {steps.min():g} to {steps.max():g} s"
+    else:
+        found = f"{np.isfinite(times_s).sum()} of {len(times_s)} rows have a time"
+    raise ValueError(f"score: {path.name}: time_s must rise in even steps ({found}). "
+                     f"Resample with rppg_lib.signal.resample.")
+
+
+def _only(path: Path, column: pd.Series):
+    """Return the one value a column repeats, None if it is empty."""
+    values = column.dropna().unique()
+    if len(values) > 1:
+        raise ValueError(f"score: {path.name}: column {column.name} must hold one value, the record's, "
+                         f"got {len(values)} different ones. Write one record per file.")
+    return values[0] if len(values) else None
+
+
 def _record(path: Path, name: str, parts: dict) -> Prediction:
+    who = f"score: {path.name}, record {name}"
     for part in PARTS[:3]:
         if parts[part] is None:
-            raise ValueError(f"score: {path.name}, record {name}: no {part!r} came with it. Needed: pred, label and fs.")
+            raise ValueError(f"{who}: no {part!r} came with it. Needed: pred, label and fs.")
     if np.size(parts["fs"]) != 1:
-        raise ValueError(f"score: {path.name}, record {name}: fs must be one number, got {np.size(parts['fs'])}.")
-    fs = check_fs(f"score: {path.name}, record {name}", np.ravel(parts["fs"])[0])
+        raise ValueError(f"{who}: fs must be one number, got {np.size(parts['fs'])}.")
+    fs = check_fs(who, np.ravel(parts["fs"])[0])
     try:
-        pred, label = (np.asarray(parts[part], dtype=float) for part in ("pred", "label"))
+        pred, label = (np.asarray(parts[part]).astype(float, casting="same_kind") for part in ("pred", "label"))
     except (TypeError, ValueError):
-        raise ValueError(f"score: {path.name}, record {name}: pred and label must be numbers.") from None
-    if pred.ndim != 1 or pred.shape != label.shape:
-        raise ValueError(f"score: {path.name}, record {name}: pred and label must be equally long (T,), got {pred.shape} and "
-                         f"{label.shape}. Resample the label onto the frames.")
+        raise ValueError(f"{who}: pred and label must be real numbers.") from None
+    if pred.ndim != 1 or pred.shape != label.shape or not len(pred):
+        raise ValueError(f"{who}: pred and label must be equally long (T,), got {pred.shape} and {label.shape}. "
+                         f"Resample the label onto the frames.")
     subject = parts["subject"]
     return Prediction(name, name if subject is None else str(np.ravel(subject)[0]), fs, pred, label)

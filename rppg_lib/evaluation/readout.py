@@ -14,8 +14,10 @@ from scipy.fft import rfft
 from scipy.signal import find_peaks
 
 from .. import signal
-from ..signal.filters import check_band, field_bandpass
-from ..types import check_fs, check_wave
+from ..signal.filters import check_band, field_bandpass, widened
+from ..signal.spectrum import check_changing
+from ..signal.windows import TRAILING_MIN_FRAMES
+from ..types import check_fs
 
 READS = ("fine", "fft", "peaks")
 
@@ -49,6 +51,7 @@ class ReadOut:
     def __post_init__(self) -> None:
         if self.read not in READS:
             raise ValueError(f"ReadOut: read must be one of {', '.join(READS)}, got {self.read!r}.")
+        check_band("ReadOut", self.band_hz)
 
     @property
     def label(self) -> str:
@@ -64,26 +67,26 @@ class ReadOut:
         """
         if self.compatible:
             return wave
-        low, high = check_band("ReadOut", self.band_hz, fs=check_fs("ReadOut", fs))
-        return signal.bandpass(wave, fs=fs, band_hz=(0.975 * low, min(4 / 3 * high, 0.45 * fs)))
+        band_hz = check_band("ReadOut", self.band_hz, fs=check_fs("ReadOut", fs))
+        return signal.bandpass(wave, fs=fs, band_hz=widened(band_hz, fs=fs))
 
     def __call__(self, wave: np.ndarray, label: np.ndarray, *, fs: float) -> Reading:
         """Read prepared waves ``(..., T)`` beside their labels ``(..., T)``."""
         fs = check_fs("ReadOut", fs)
         check_band("ReadOut", self.band_hz, fs=fs)
+        if np.shape(wave) != np.shape(label):
+            raise ValueError(f"ReadOut: wave and label must have one value per frame each, got shapes "
+                             f"{np.shape(wave)} and {np.shape(label)}. Resample the label onto the frames.")
         # The trailing rule of the field admits nine frames; our own read-outs check their own, longer, minimum.
-        wave, label = (check_wave("ReadOut", x, fs=fs, min_s=9 / fs) for x in (wave, label))
-        if wave.shape != label.shape:
-            raise ValueError(f"ReadOut: wave and label must have one value per frame each, got shapes {wave.shape} and "
-                             f"{label.shape}. Resample the label onto the frames.")
+        wave, label = (check_changing("ReadOut", x, fs=fs, min_s=TRAILING_MIN_FRAMES / fs) for x in (wave, label))
         if self.compatible:
             wave, label = (self._field_filter(x, fs) for x in (wave, label))
         hr_true, hr_pred = (self._rate(x, fs) for x in (label, wave))
         if self.compatible:
             snr = field_snr_db(wave, fs=fs, hr_bpm=hr_true, band_hz=self.band_hz)
         else:
-            low, high = self.band_hz
-            snr = signal.snr_db(wave, fs=fs, hr_bpm=hr_true, band_hz=(low, min(4 / 3 * high, 0.49 * fs)))
+            counted_hz = self.band_hz[0], widened(self.band_hz, fs=fs)[1]
+            snr = signal.snr_db(wave, fs=fs, hr_bpm=hr_true, band_hz=counted_hz)
         return Reading(hr_true, hr_pred, np.asarray(snr), np.asarray(signal.macc(wave, label)))
 
     def _field_filter(self, wave: np.ndarray, fs: float) -> np.ndarray:
@@ -114,21 +117,33 @@ def field_hr_from_fft(wave: np.ndarray, *, fs: float, band_hz: tuple[float, floa
     """
     freq, power = _periodogram(wave, fs)
     inside = np.flatnonzero((freq >= band_hz[0]) & (freq <= band_hz[1]))
+    if not len(inside):
+        raise ValueError(f"field_hr_from_fft: the grid of {np.shape(wave)[-1]} frames has no point between "
+                         f"{band_hz[0]:g} and {band_hz[1]:g} Hz. Use a longer window.")
     return 60 * freq[inside[np.argmax(power[..., inside], axis=-1)]]
 
 
 def field_hr_from_peaks(wave: np.ndarray, *, fs: float) -> float:
-    """Return the rate from the mean distance of all local maxima of one wave; NaN for fewer than two."""
+    """Return the rate from the mean distance of all local maxima of one wave."""
     peaks, _ = find_peaks(wave)
-    return 60 * fs / float(np.mean(np.diff(peaks))) if len(peaks) > 1 else np.nan
+    if len(peaks) < 2:
+        raise ValueError(f"field_hr_from_peaks: needs at least two peaks, found {len(peaks)} "
+                         f"in {len(wave) / fs:.1f} s. Use a longer window.")
+    return 60 * fs / float(np.mean(np.diff(peaks)))
 
 
 def field_snr_db(wave: np.ndarray, *, fs: float, hr_bpm: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
-    """Return power within 6 bpm of the rate and of twice the rate over the rest of the band, in dB; 0 without a rest."""
+    """Return power within 6 bpm of the rate and of twice the rate over the rest of the band, in dB.
+
+    Without a rest it is 0, as in the field.
+    """
     freq, power = _periodogram(wave, fs)
     rate = np.asarray(hr_bpm, dtype=float)[..., None] / 60
     near = (np.abs(freq - rate) <= 0.1) | (np.abs(freq - 2 * rate) <= 0.1)
     inside = (freq >= band_hz[0]) & (freq <= band_hz[1])
+    if not near.any(-1).all():                                       # rates from peaks lie between the points
+        raise ValueError(f"field_snr_db: the grid of {np.shape(wave)[-1]} frames has no point within 6 bpm "
+                         f"of the rate. Use a longer window.")
     pulse = np.where(near, power, 0).sum(-1)
     rest = np.where(inside & ~near, power, 0).sum(-1)
     with np.errstate(divide="ignore"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from .. import registry, signal
+from ..signal.spectrum import check_changing
 from ..types import Clip, Score
 from .readout import FINE, ReadOut
 
@@ -48,17 +50,16 @@ def score_waves(method: str, wave: np.ndarray, label: np.ndarray, *, fs: float, 
     ``where`` says what the rows are about: clip_id, subject, and if known dataset, condition, start_s. A window that
     cannot be read (constant, NaN, too short) is a row without numbers that says why.
     """
-    cuts = signal.windows(len(wave), fs=fs, window_s=window_s or len(wave) / fs, step_s=step_s,
+    if len(wave) != len(label):
+        raise ValueError(f"score_waves: wave and label must have one value per frame each, got {len(wave)} and "
+                         f"{len(label)}. Resample the label onto the frames.")
+    cuts = signal.windows(len(wave), fs=fs, window_s=np.inf if window_s is None else window_s, step_s=step_s,
                           keep_trailing=readout.keep_trailing)
     by_length: dict[int, list[slice]] = {}
     for cut in cuts:
         by_length.setdefault(cut.stop - cut.start, []).append(cut)
     where = {"dataset": "unknown", "condition": "", "start_s": 0.0} | where
-    try:
-        prepared = [readout.prepare(x, fs=fs) for x in (wave, label)]
-    except ValueError:
-        prepared = [wave, label]                                     # the windows that are sound are still read
-    context = _Context(method, *prepared, fs, where, readout)
+    context = _Context(method, np.stack([wave, label]), fs, where, readout)
     rows: list[Score] = []
     for same in by_length.values():                                  # windows of one length are read as a batch
         try:
@@ -75,6 +76,9 @@ def _score_clip(estimator: registry.Estimator, clip: Clip, readout: ReadOut, win
              "start_s": clip.start_s}
     try:
         wave = estimator.predict(clip).wave
+        if len(wave) != len(clip):
+            raise ValueError(f"{estimator.name}: must return one value per frame, "
+                             f"returned {len(wave)} for {len(clip)} frames.")
     except ValueError as error:
         return [_unread(estimator.name, where | {"seconds": len(clip) / clip.fs}, str(error))]
     return score_waves(estimator.name, wave, clip.label, fs=clip.fs, where=where, readout=readout, window_s=window_s,
@@ -84,19 +88,30 @@ def _score_clip(estimator: registry.Estimator, clip: Clip, readout: ReadOut, win
 @dataclass(frozen=True, eq=False)
 class _Context:
     method: str
-    wave: np.ndarray
-    label: np.ndarray
+    pair: np.ndarray                     # (2, T) estimate and label
     fs: float
     where: dict
     readout: ReadOut
 
+    @cached_property
+    def prepared(self) -> np.ndarray:
+        """Both waves, each stretch without a gap prepared by itself: a filter would spread a NaN over all of it."""
+        prepared = np.full(self.pair.shape, np.nan)
+        for row, wave in zip(prepared, self.pair):
+            sound = np.diff(np.isfinite(wave), prepend=False, append=False)
+            for start, stop in np.flatnonzero(sound).reshape(-1, 2):
+                row[start:stop] = self.readout.prepare(wave[start:stop], fs=self.fs)
+        return prepared
+
     def read(self, cuts: list[slice]) -> list[Score]:
         """Read windows of one length."""
-        waves, labels = (np.stack([x[cut] for cut in cuts]) for x in (self.wave, self.label))
+        for name, wave in zip(("estimate", "label"), self.pair):     # before a filter turns a flat line into ripples
+            check_changing(name, np.stack([wave[cut] for cut in cuts]), fs=self.fs, min_s=0)
+        waves, labels = (np.stack([wave[cut] for cut in cuts]) for wave in self.prepared)
         reading = self.readout(waves, labels, fs=self.fs)
-        # Quality needs a few beats; the field's trailing windows can be shorter than that.
-        long_enough = waves.shape[-1] >= signal.MIN_QUALITY_S * self.fs
-        quality = signal.quality(waves, fs=self.fs, band_hz=self.readout.band_hz) if long_enough else np.full(len(cuts), np.nan)
+        quality = np.full(len(cuts), np.nan)                         # a trailing window may hold too few beats for it
+        if waves.shape[-1] >= int(signal.MIN_QUALITY_S * self.fs):
+            quality = signal.quality(waves, fs=self.fs, band_hz=self.readout.band_hz)
         return [Score(method=self.method, hr_true=float(reading.hr_true[i]), hr_pred=float(reading.hr_pred[i]),
                       snr_db=float(reading.snr_db[i]), macc=float(reading.macc[i]), quality=float(quality[i]),
                       **self.place(cut)) for i, cut in enumerate(cuts)]

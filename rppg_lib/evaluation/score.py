@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..signal import TRUST
 from ..types import Score
 from .predictions import Prediction, read_predictions
 from .readout import FIELD, FINE, ReadOut
@@ -29,19 +30,22 @@ class ScoreReport:
         """Return a table a person reads."""
         line = self.summary
         window = "whole records" if self.window_s is None else f"windows of {self.window_s:g} s"
-        out = [f"{self.source}: {self.rows.clip_id.nunique()} records, {line['subjects']} subjects, {line['n']} read over {window}",
+        out = [f"{self.source}: {self.rows.clip_id.nunique()} records, {line['subjects']} subjects, "
+               f"{line['n']} read over {window}",
                f"read-out: {self.readout.label}", "",
                f"{'metric':8}{'value':>10}{'± SE':>10}   95 % interval over subjects"]
         for name, meaning in METRICS.items():
-            interval = f"{line[name + '_low']:8.3f} to {line[name + '_high']:.3f}" if np.isfinite(line[name + "_low"]) else "       -"
+            low, high = line[f"{name}_low"], line[f"{name}_high"]
+            interval = f"{low:8.3f} to {high:.3f}" if np.isfinite(low) else "       -"
             out.append(f"{name:8}{line[name]:10.3f}{line[name + '_se']:10.3f}  {interval:24}  {meaning}")
         failed = self.rows[self.rows.note != ""]
         if len(failed):
             out += ["", f"{len(failed)} windows could not be read and count in nothing above:"]
             out += [f"  {row.clip_id} at {row.start_s:.1f} s: {row.note}" for row in failed.itertuples()]
-        doubtful = self.rows[self.rows.quality < 0.5]
+        doubtful = self.rows[self.rows.quality < TRUST]
         if len(doubtful):
-            out += ["", f"{len(doubtful)} of {len(self.rows)} windows have a quality below 0.5: no clear pulse in the prediction."]
+            out += ["", f"{len(doubtful)} of {len(self.rows)} windows have a quality below {TRUST:g}: "
+                        f"no clear pulse in the prediction."]
         return "\n".join(out)
 
     def to_json(self) -> dict:
@@ -66,7 +70,7 @@ def score_file(path: str | Path, *, band_hz: tuple[float, float] | None = None, 
     readout = replace(base, band_hz=tuple(band_hz or base.band_hz), read=read or base.read)
     rows = [row for record in read_predictions(path) for row in _score(record, readout, window_s)]
     table = pd.DataFrame([asdict(row) for row in rows])
-    return ScoreReport(Path(path).name, table, summarise(table).iloc[0].to_dict(), readout, window_s)
+    return ScoreReport(Path(path).name, table, summarise(table).to_dict("records")[0], readout, window_s)
 
 
 def _score(record: Prediction, readout: ReadOut, window_s: float | None) -> list[Score]:

@@ -23,8 +23,8 @@ def summarise(rows: pd.DataFrame, *, by: str | Sequence[str] = "method", resampl
     """Return one line per group: each metric, ``_se``, and a 95 % interval ``_low`` to ``_high`` over subjects.
 
     Windows of one person are alike, so the interval comes from drawing whole subjects with replacement (percentile
-    bootstrap). The standard errors are the field's, which count every window as independent: expect them to be
-    smaller. With fewer than two subjects there is no interval (NaN).
+    bootstrap); one name in two data sets is two subjects. The standard errors are the field's, which count every
+    window as independent: expect them to be smaller. With fewer than two subjects there is no interval (NaN).
 
     Args:
         rows: from :func:`rppg_lib.evaluation.evaluate`.
@@ -39,18 +39,25 @@ def summarise(rows: pd.DataFrame, *, by: str | Sequence[str] = "method", resampl
     keys = [by] if isinstance(by, str) else list(by)
     missing = [key for key in keys if key not in rows]
     if missing:
-        raise ValueError(f"summarise: rows have no column {', '.join(map(repr, missing))}; they have {', '.join(rows)}.")
-    groups = {name: _summary(group, resamples, seed) for name, group in rows.groupby(keys, sort=False)}
-    index = pd.MultiIndex.from_tuples(groups, names=keys) if len(keys) > 1 else pd.Index([k[0] for k in groups], name=keys[0])
+        raise ValueError(f"summarise: rows have no column {', '.join(map(repr, missing))}; "
+                         f"they have {', '.join(rows)}.")
+    # A missing value is a group of its own: an empty condition comes back as NaN from a CSV file.
+    grouped = rows.groupby(keys, sort=False, dropna=False)
+    groups = {name: _summary(group, resamples, seed) for name, group in grouped}
+    if len(keys) > 1:
+        index = pd.MultiIndex.from_tuples(groups, names=keys)
+    else:
+        index = pd.Index([name for name, in groups], name=keys[0])
     return pd.DataFrame(list(groups.values()), index=index)
 
 
 def _summary(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, float]:
     read = rows[rows.hr_pred.notna() & rows.hr_true.notna()]
-    line = {"n": len(read), "failed": len(rows) - len(read), "subjects": read.subject.nunique()}
+    who = [key for key in ("dataset", "subject") if key in read]
+    subjects = read.groupby(who, sort=False, dropna=False).ngroup().to_numpy()
+    line = {"n": len(read), "failed": len(rows) - len(read), "subjects": len(set(subjects))}
     if read.empty:
         return line | {name + end: np.nan for name in METRICS for end in ("", "_se", "_low", "_high")}
-    subjects = pd.factorize(read.subject)[0]
     sums = _sums(read, subjects)                                     # (S, columns): everything is a function of sums
     values = _metrics(sums.sum(0, keepdims=True))
     errors = _standard_errors(read, {name: value[0] for name, value in values.items()})
@@ -92,7 +99,8 @@ def _standard_errors(read: pd.DataFrame, values: dict[str, float]) -> dict[str, 
     percent = 100 * abs(error) / read.hr_true.to_numpy()
     correlated = n > 2 and np.isfinite(values["r"])
     return {"mae": abs(error).std() / np.sqrt(n), "rmse": np.sqrt((error**2).std() / np.sqrt(n)),
-            "mape": percent.std() / np.sqrt(n), "r": np.sqrt((1 - values["r"] ** 2) / (n - 2)) if correlated else np.nan,
+            "mape": percent.std() / np.sqrt(n),
+            "r": np.sqrt((1 - values["r"] ** 2) / (n - 2)) if correlated else np.nan,
             "sd": values["sd"] / np.sqrt(2 * (n - 1)) if n > 1 else np.nan,
             "snr_db": read.snr_db.to_numpy().std() / np.sqrt(n), "macc": read.macc.to_numpy().std() / np.sqrt(n)}
 

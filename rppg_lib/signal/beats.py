@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter, uniform_filter1d
 from scipy.signal import find_peaks, lombscargle
 
 from ..types import check_fs
-from .filters import bandpass, check_band
+from .filters import bandpass, check_band, widened
 from .spectrum import HR_BAND_HZ, check_changing, hr_from_spectrum, peak_offset
 
 LONGEST_S, SHORTEST_S = 2.0, 0.25
@@ -38,11 +38,12 @@ def beat_times(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float] = HR
     x = check_changing("beat_times", wave, fs=fs)
     if x.ndim != 1:
         raise ValueError(f"beat_times: needs one wave (T,), got shape {x.shape}. Call it once per row.")
-    low, high = check_band("beat_times", band_hz, fs=fs)
-    edges = (0.975 * low, min(4 / 3 * high, 0.45 * fs))
-    main = hr_from_spectrum(bandpass(x, fs=fs, band_hz=edges), fs=fs, band_hz=band_hz) / 60
-    slope = np.gradient(bandpass(x, fs=fs, band_hz=(0.5 * main, min(2.5 * main, 0.45 * fs)), order=2))
-    size = np.sqrt(uniform_filter1d(slope**2, max(int(3 * fs / main), 3), mode="nearest"))
+    band_hz = check_band("beat_times", band_hz, fs=fs)
+    main = hr_from_spectrum(bandpass(x, fs=fs, band_hz=widened(band_hz, fs=fs)), fs=fs, band_hz=band_hz) / 60
+    edges = (0.5 * main, min(2.5 * main, (main + fs / 2) / 2))
+    slope = np.gradient(bandpass(x, fs=fs, band_hz=edges, order=2))
+    power = uniform_filter1d(slope**2, max(int(3 * fs / main), 3), mode="nearest")
+    size = np.sqrt(np.maximum(power, 0))                              # its running sum can end a hair below 0
     slope = slope / (size + 1e-3 * size.max())
     peaks, _ = find_peaks(slope, distance=max(0.5 * fs / main, 1), prominence=1.2)
     return (peaks + peak_offset(slope[peaks[:, None] + np.array([-1, 0, 1])])) / fs
@@ -75,8 +76,9 @@ def intervals(beats_s: np.ndarray, *, tolerance: float = 0.3) -> Intervals:
     """
     beats = np.asarray(beats_s, dtype=float)
     if beats.ndim != 1 or len(beats) < 3 or not np.isfinite(beats).all() or (np.diff(beats) <= 0).any():
-        raise ValueError(f"intervals: needs at least three increasing beat times in seconds, got {len(np.ravel(beats))} "
-                         f"values. Use a longer or cleaner recording.")
+        raise ValueError(f"intervals: needs at least three increasing beat times in seconds, "
+                         f"got {beats.size} values{' that do not all increase' if beats.size > 2 else ''}. "
+                         f"Use a longer or cleaner recording.")
     all_s = np.diff(beats)
     typical = median_filter(all_s, size=min(9, len(all_s)), mode="nearest")
     good = (np.abs(all_s / typical - 1) <= tolerance) & (all_s >= SHORTEST_S) & (all_s <= LONGEST_S)
@@ -112,8 +114,8 @@ def hrv(beats_s: np.ndarray) -> HRV:
     """
     kept = intervals(beats_s)
     if len(kept) < 3:
-        raise ValueError(f"hrv: only {len(kept)} of {len(kept) + kept.dropped} intervals can be trusted; it needs 3 or more. "
-                         f"Use a longer or cleaner recording.")
+        raise ValueError(f"hrv: only {len(kept)} of {len(kept) + kept.dropped} intervals can be trusted; "
+                         f"it needs 3 or more. Use a longer or cleaner recording.")
     ms = 1000 * kept.seconds
     changes = np.diff(ms)[kept.follows[1:]]
     lf, hf = _band_power(kept.at_s, ms)
@@ -132,8 +134,8 @@ def hr_from_peaks(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float] =
     """
     beats = beat_times(wave, fs=fs, band_hz=band_hz)
     if len(beats) < 3:
-        raise ValueError(f"hr_from_peaks: found {len(beats)} beats in {np.shape(wave)[-1] / fs:.1f} s, needs at least 3. "
-                         f"Use a longer clip, or hr_from_spectrum.")
+        raise ValueError(f"hr_from_peaks: found {len(beats)} beats in {np.shape(wave)[-1] / fs:.1f} s, "
+                         f"needs at least 3. Use a longer clip, or hr_from_spectrum.")
     kept = intervals(beats)
     return float(60 / kept.seconds.mean()) if len(kept) else float(60 / np.diff(beats).mean())
 
@@ -184,5 +186,6 @@ def _band_power(at_s: np.ndarray, ms: np.ndarray) -> tuple[float, float]:
     if len(freq) < 2:
         return np.nan, np.nan
     density = lombscargle(at_s, ms - ms.mean(), 2 * np.pi * freq) * 2 * duration / len(ms)
-    power = [float(np.sum(density[(freq >= a) & (freq < b)]) * (freq[1] - freq[0])) for a, b in ((0.04, 0.15), (0.15, 0.4))]
-    return (power[0] if duration >= 120 else np.nan, power[1] if duration >= 60 else np.nan)
+    step = freq[1] - freq[0]
+    lf, hf = (float(step * density[(freq >= a) & (freq < b)].sum()) for a, b in ((0.04, 0.15), (0.15, 0.4)))
+    return (lf if duration >= 120 else np.nan, hf if duration >= 60 else np.nan)

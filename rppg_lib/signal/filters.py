@@ -83,7 +83,8 @@ def standardise(wave: np.ndarray) -> np.ndarray:
     centred = x - x.mean(-1, keepdims=True)
     spread = centred.std(-1, keepdims=True)
     if (spread <= 1e-12 * np.abs(x).max(-1, keepdims=True)).any():
-        raise ValueError("standardise: needs a wave that changes, got a constant one. Leave it out, or look at where it came from.")
+        raise ValueError("standardise: needs a wave that changes, got a constant one. "
+                         "Leave it out, or look at where it came from.")
     return centred / spread
 
 
@@ -105,11 +106,15 @@ def resample(values: np.ndarray, times_s: np.ndarray, *, at_s: np.ndarray, max_g
     """
     y, t, at = (np.asarray(a, dtype=float) for a in (values, times_s, at_s))
     if t.ndim != 1 or len(t) != len(y) or len(t) < 2:
-        raise ValueError(f"resample: needs one time stamp per row and at least two, got {t.shape} stamps for values {y.shape}.")
+        raise ValueError(f"resample: needs one time stamp per row and at least two, "
+                         f"got {t.shape} stamps for values {y.shape}.")
     if not np.isfinite(t).all() or (np.diff(t) <= 0).any():
         where = int(np.argmax(~(np.diff(t) > 0))) + 1
-        raise ValueError(f"resample: time stamps must increase strictly, but stamp {where} is {t[where]:g} s after {t[where - 1]:g} s. "
-                         f"Drop repeated frames first.")
+        raise ValueError(f"resample: time stamps must increase strictly, "
+                         f"but stamp {where} is {t[where]:g} s after {t[where - 1]:g} s. Drop repeated frames first.")
+    if at.ndim != 1 or not len(at) or not np.isfinite(at).all() or (np.diff(at) <= 0).any():
+        raise ValueError(f"resample: at_s must be increasing times in seconds, at least one, got {at_s!r:.80}. "
+                         f"signal.uniform_times makes even ones.")
     present = np.isfinite(y.reshape(len(y), -1)).all(1)
     if present.sum() < 2:
         raise ValueError(f"resample: needs at least two rows without NaN, got {present.sum()} of {len(y)}.")
@@ -134,27 +139,41 @@ def uniform_times(times_s: np.ndarray, *, fs: float) -> np.ndarray:
     return t[0] + np.arange(int(np.floor((t[-1] - t[0]) * fs + 1e-9)) + 1) / fs
 
 
-def check_band(who: str, band_hz: tuple[float, float], *, fs: float) -> tuple[float, float]:
-    """Return the two edges of a band that makes sense at ``fs``, or say what is wrong."""
+def check_band(who: str, band_hz: tuple[float, float], *, fs: float = np.inf) -> tuple[float, float]:
+    """Return the two edges of a band that makes sense, at ``fs`` where that is known, or say what is wrong."""
     try:
         low, high = (float(edge) for edge in band_hz)
     except (TypeError, ValueError):
         raise TypeError(f"{who}: band_hz must be two frequencies (low, high) in Hz, got {band_hz!r}.") from None
     if not 0 < low < high < fs / 2:
-        raise ValueError(f"{who}: needs 0 < low < high < {fs / 2:g} Hz (half of {fs:g} fps), got {low:g} and {high:g} Hz. "
+        limit = f" < {fs / 2:g} Hz (half of {fs:g} fps)" if fs < np.inf else ""
+        raise ValueError(f"{who}: needs 0 < low < high{limit}, got {low:g} and {high:g} Hz. "
                          f"Heart rates of 40 to 180 bpm lie between 0.67 and 3 Hz.")
     return low, high
+
+
+def widened(band_hz: tuple[float, float], *, fs: float) -> tuple[float, float]:
+    """Return a band a little wider than ``band_hz``, so that a rate on its edge passes the filter.
+
+    Near half the frame rate there is little room: the upper edge then lies in the middle of what is left.
+
+    >>> widened((1.0, 3.0), fs=30), widened((1.0, 3.0), fs=7)
+    ((0.975, 4.0), (0.975, 3.25))
+    """
+    low, high = band_hz
+    return 0.975 * low, min(4 / 3 * high, (high + fs / 2) / 2)
 
 
 def _check_gaps(t: np.ndarray, at: np.ndarray, max_gap_s: float) -> None:
     gap = np.diff(t).max()
     if gap > max_gap_s:
         start = t[np.argmax(np.diff(t))]
-        raise ValueError(f"resample: {gap:.2f} s without a value after {start:.2f} s, more than max_gap_s = {max_gap_s:g} s. "
-                         f"Cut the recording there, or allow a longer gap.")
+        raise ValueError(f"resample: {gap:.2f} s without a value after {start:.2f} s, "
+                         f"more than max_gap_s = {max_gap_s:g} s. Cut the recording there, or allow a longer gap.")
     early, late = t[0] - at[0], at[-1] - t[-1]
     if max(early, late) > max_gap_s:
-        raise ValueError(f"resample: times {at[0]:.2f} to {at[-1]:.2f} s were asked for, but values exist from {t[0]:.2f} to {t[-1]:.2f} s. "
+        raise ValueError(f"resample: times {at[0]:.2f} to {at[-1]:.2f} s were asked for, "
+                         f"but values exist from {t[0]:.2f} to {t[-1]:.2f} s. "
                          f"Ask for times inside, or check that both clocks start together.")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.fft import next_fast_len, rfft
 
-from ..types import check_fs, check_wave
+from ..types import MIN_S, check_fs, check_wave
 from .filters import check_band
 
 HR_BAND_HZ = (40 / 60, 180 / 60)
@@ -94,6 +94,9 @@ def snr_db(wave: np.ndarray, *, fs: float, hr_bpm: np.ndarray | float, band_hz: 
     rate = np.asarray(hr_bpm, dtype=float)[..., None] / 60
     near = (np.abs(freq - rate) <= width_hz) | (np.abs(freq - 2 * rate) <= width_hz)
     inside = (freq >= low) & (freq <= high)
+    if not (near & inside).any(-1).all():
+        raise ValueError(f"snr_db: needs a heart rate inside the band, {60 * low:g} to {60 * high:g} bpm, "
+                         f"got {hr_bpm}. Pass the true rate, or widen band_hz.")
     pulse = np.where(near & inside, power, 0).sum(-1)
     rest = np.where(~near & inside, power, 0).sum(-1)
     ratio = 10 * np.log10((pulse + np.finfo(float).tiny) / (rest + np.finfo(float).tiny))
@@ -108,10 +111,15 @@ def peak_offset(three: np.ndarray) -> np.ndarray:
     return np.where(bend < 0, np.clip(0.5 * (left - right) / safe, -1, 1), 0.0)
 
 
-def check_changing(who: str, wave: np.ndarray, *, fs: float) -> np.ndarray:
+def is_flat(x: np.ndarray) -> np.ndarray:
+    """Say of each wave ``(..., T)`` whether it never changes, but for rounding."""
+    return np.ptp(x, axis=-1) <= 1e-12 * np.abs(x).max(-1)
+
+
+def check_changing(who: str, wave: np.ndarray, *, fs: float, min_s: float = MIN_S) -> np.ndarray:
     """Return a sound wave ``(..., T)``; one that never changes has no rate."""
-    x = check_wave(who, wave, fs=fs)
-    flat = np.ptp(x, axis=-1) == 0
+    x = check_wave(who, wave, fs=fs, min_s=min_s)
+    flat = is_flat(x)
     if np.any(flat):
         raise ValueError(f"{who}: {np.sum(flat)} of {np.size(flat)} waves are constant, so no rate can be read. "
                          f"Leave them out, and look at what produced them.")

@@ -7,7 +7,7 @@ import numpy as np
 from ..types import check_fs
 
 TRAILING_MIN_FRAMES = 9
-"""The field keeps a shorter last window if its final filter can still run on it: nine frames."""
+"""The field keeps a shorter last window of nine frames or more."""
 
 
 def windows(frames: int, *, fs: float, window_s: float, step_s: float | None = None,
@@ -27,10 +27,12 @@ def windows(frames: int, *, fs: float, window_s: float, step_s: float | None = N
     slice(80, 100, None)
     """
     fs = check_fs("windows", fs)
-    if window_s <= 0 or (step_s is not None and step_s <= 0):
+    if frames < 1:
+        raise ValueError(f"windows: needs at least one frame, got {frames}.")
+    if not (window_s > 0 and (step_s is None or step_s > 0)):
         raise ValueError(f"windows: window_s and step_s must be positive, got {window_s!r} and {step_s!r}.")
-    length = min(max(int(round(window_s * fs)), 1), frames)
-    step = length if step_s is None else max(int(round(step_s * fs)), 1)
+    length = max(int(round(min(window_s * fs, frames))), 1)
+    step = length if step_s is None else max(int(round(min(step_s * fs, frames))), 1)
     cuts = [slice(start, start + length) for start in range(0, frames - length + 1, step)]
     rest = cuts[-1].start + step if cuts else 0
     if keep_trailing and frames - rest >= TRAILING_MIN_FRAMES and rest + length > frames:

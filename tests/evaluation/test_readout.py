@@ -74,6 +74,15 @@ def test_an_unknown_way_to_read_is_an_error():
         ReadOut(read="welch")
 
 
+@pytest.mark.parametrize("band_hz, message", [
+    ((3, 1), "0 < low < high, got 3 and 1"), ((0.0, 3), "0 < low"), ((1, np.nan), "0 < low"),
+    ((1,), "two frequencies"), ("ab", "two frequencies"),
+])
+def test_a_band_that_makes_no_sense_is_an_error_at_once(band_hz, message):
+    with pytest.raises((ValueError, TypeError), match=f"ReadOut: .*{message}"):
+        ReadOut(band_hz=band_hz)
+
+
 def test_the_label_of_a_readout_says_band_and_rule():
     assert FIELD.label == "compatible, fft, 0.6-3.3 Hz"
     assert FINE.label == "ours, fine, 0.667-3 Hz"

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rppg_lib import registry
-from rppg_lib.evaluation import METRICS, ReadOut, bland_altman, evaluate, summarise
+from rppg_lib.evaluation import FIELD, FINE, METRICS, ReadOut, bland_altman, evaluate, score_waves, summarise
 from rppg_lib.types import Clip, Pulse
+
+READOUTS = [FINE, FIELD, ReadOut(read="peaks"), ReadOut(read="peaks", compatible=True)]
 
 
 def clip(bpm, subject="a", seconds=20, condition=""):
@@ -90,6 +94,23 @@ def test_one_subject_has_no_interval():
     assert np.isnan(line.mae_low) and line.mae == 2
 
 
+def test_one_name_in_two_data_sets_is_two_subjects():
+    rows = rows_with_errors(np.r_[np.zeros(10), np.full(10, 4.0)], ["1"] * 20).assign(dataset=["x"] * 10 + ["y"] * 10)
+    line = summarise(rows).loc["m"]
+    assert line.subjects == 2 and (line.mae_low, line.mae_high) == (0, 4)
+
+
+def test_rows_without_a_subject_are_one_more_subject_and_not_a_crash():
+    line = summarise(rows_with_errors([1.0, 2, 3, 4], ["a", "b", None, np.nan])).loc["m"]
+    assert line.subjects == 3 and line.mae == 2.5
+
+
+def test_a_missing_condition_is_a_group_and_loses_no_rows(tmp_path):
+    evaluate(["pos"], [clip(60), clip(90, "b", condition="dark")]).to_csv(tmp_path / "rows.csv", index=False)
+    table = summarise(pd.read_csv(tmp_path / "rows.csv"), by=["method", "condition"])
+    assert table.n.sum() == 2 and len(table) == 2
+
+
 def test_equal_rates_have_no_correlation_instead_of_a_made_up_one():
     rows = rows_with_errors(np.zeros(4))
     rows["hr_true"] = rows["hr_pred"] = 72.3
@@ -105,7 +126,8 @@ def test_a_clip_that_fails_is_counted_and_named_and_moves_no_number():
     assert "channel B never changes" in rows.note[1] and rows.clip_id[1] == "c-70"
 
 
-def test_a_bad_window_does_not_take_its_neighbours_with_it():
+@pytest.mark.parametrize("readout", READOUTS, ids=lambda readout: readout.label)
+def test_a_bad_window_does_not_take_its_neighbours_with_it(readout):
     class Stuck:
         name, cites = "stuck", ""
 
@@ -113,8 +135,75 @@ def test_a_bad_window_does_not_take_its_neighbours_with_it():
             wave = clip.label.copy()
             wave[150:300] = wave[150]
             return Pulse(wave=wave, fs=clip.fs)
-    rows = evaluate([Stuck()], [clip(60)], window_s=5, readout=ReadOut(compatible=True, read="peaks"))
-    assert len(rows) == 4
+    rows = evaluate([Stuck()], [clip(60)], window_s=5, readout=readout)
+    assert list(rows.hr_pred.isna()) == [False, True, False, False]
+    assert "estimate: 1 of 1 waves are constant" in rows.note[1] and list(rows.note[[0, 2, 3]]) == [""] * 3
+
+
+def scored(wave, label, **options):
+    return score_waves("m", wave, label, fs=30, where={"clip_id": "a", "subject": "s"}, **options)
+
+
+@pytest.mark.parametrize("readout", READOUTS, ids=lambda readout: readout.label)
+@pytest.mark.parametrize("value", [0.0, 0.1, 255.0])
+@pytest.mark.parametrize("which", ["estimate", "label"])
+def test_a_flat_line_has_no_rate_even_after_a_filter_made_ripples_of_it(which, value, readout):
+    beat, flat = clip(70).label, np.full(600, value)
+    row, = scored(*((flat, beat) if which == "estimate" else (beat, flat)), readout=readout)
+    assert np.isnan([row.hr_true, row.hr_pred, row.snr_db, row.macc]).all()
+    assert row.note.startswith(f"{which}: 1 of 1 waves are constant")
+
+
+def test_an_estimate_of_another_length_is_an_error_and_not_cut_to_fit():
+    class Short:
+        name, cites = "short", ""
+
+        def predict(self, clip):
+            return Pulse(wave=clip.label[:-1], fs=clip.fs)
+    note = evaluate([Short()], [clip(60)]).note[0]
+    assert note == "short: must return one value per frame, returned 599 for 600 frames."
+    with pytest.raises(ValueError, match="got 599 and 600"):
+        scored(clip(60).label[1:], clip(60).label)
+
+
+@pytest.mark.parametrize("fs", [17.886443221610804, 20, 29.97, 66.26813406703351])
+def test_the_field_reads_a_last_window_of_nine_frames_at_any_frame_rate(fs):
+    frames = round(10 * fs)
+    beat = np.sin(2 * np.pi * 1.1 * np.arange(frames + 9) / fs)
+    rows = score_waves("m", beat, beat, fs=fs, where={"clip_id": "a", "subject": "s"}, window_s=10, readout=FIELD)
+    assert [round(row.seconds * fs) for row in rows] == [frames, 9]
+    coarse = fs / 16 > 3.3                                           # no point of 16 lies in the band: nothing to read
+    assert np.isnan(rows[1].hr_pred) == coarse
+    assert ("has no point between 0.6 and 3.3 Hz" in rows[1].note) == coarse
+
+
+@pytest.mark.parametrize("frames", [309, 345])
+def test_a_last_window_with_too_few_peaks_is_named_among_the_unread(frames):
+    beat = np.sin(np.arange(frames) / 4)
+    rows = scored(beat + 0.01 * np.cos(np.arange(frames)), beat, window_s=10, readout=replace(FIELD, read="peaks"))
+    assert rows[0].note == "" and "Use a longer window" in rows[1].note
+    assert np.isnan(rows[1].hr_pred) and np.isnan(rows[1].snr_db)
+
+
+def test_a_gap_changes_nothing_in_windows_that_do_not_hold_it():
+    t = np.arange(1800) / 30
+    rng = np.random.default_rng(0)
+    label = np.sin(2 * np.pi * 1.2 * t)
+    wave = label + 0.5 * rng.normal(size=1800) + 30 * np.sin(2 * np.pi * 0.05 * t)       # a drift to be filtered away
+    holed = wave.copy()
+    holed[[620, 640]] = np.nan, np.inf
+    whole, gap = (scored(x, label, window_s=10) for x in (wave, holed))
+    assert [np.isnan(row.hr_pred) for row in gap] == [False, False, True, False, False, False]
+    for a, b in zip(whole, gap):
+        if b.note == "":
+            assert (b.hr_pred, b.macc, b.snr_db) == pytest.approx((a.hr_pred, a.macc, a.snr_db), abs=0.1)
+
+
+@pytest.mark.parametrize("fs", [29.97, 30.05])
+def test_windows_of_five_seconds_have_a_quality_at_any_frame_rate(fs):
+    beat = np.sin(2 * np.pi * 1.2 * np.arange(600) / fs)
+    rows = score_waves("m", beat, beat, fs=fs, where={"clip_id": "a", "subject": "s"}, window_s=5)
+    assert min(row.quality for row in rows) > 0.9
 
 
 def test_groups_keep_their_order_and_both_names():
@@ -146,8 +235,19 @@ def test_limits_of_agreement_are_bias_and_two_standard_deviations():
     x = rng.uniform(50, 120, 4000)
     agreement = bland_altman(x, x + rng.normal(2, 3, 4000))
     assert agreement.bias == pytest.approx(2, abs=0.15)
-    assert agreement.low == pytest.approx(2 - 1.96 * 3, abs=0.25) and agreement.high == pytest.approx(2 + 1.96 * 3, abs=0.25)
+    assert agreement.low == pytest.approx(2 - 1.96 * 3, abs=0.25)
+    assert agreement.high == pytest.approx(2 + 1.96 * 3, abs=0.25)
     assert agreement.bias_interval[0] < 2 < agreement.bias_interval[1]
+
+
+def test_limits_of_agreement_draw_whole_subjects():
+    rng = np.random.default_rng(0)
+    offset = np.repeat(rng.normal(0, 3, 20), 30)
+    x = rng.uniform(50, 120, 600)
+    people, windows = (bland_altman(x, x + offset, subjects=who) for who in (np.repeat(np.arange(20), 30), None))
+    assert np.diff(people.bias_interval) > 3 * np.diff(windows.bias_interval)
+    with pytest.raises(ValueError, match=r"one subject per rate \(600\)"):
+        bland_altman(x, x, subjects=["a", "b"])
 
 
 def test_limits_of_agreement_need_finite_rates():

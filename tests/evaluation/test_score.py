@@ -57,12 +57,13 @@ def test_scoring_a_file_equals_evaluating_the_same_waves(tmp_path):
 
         def predict(self, clip):
             return Pulse(wave=pred[int(clip.id)], fs=30)
-    clips = [Clip(id=str(i), subject=str(i), fs=30, rgb=100 + np.random.default_rng(i).normal(size=(600, 3)), label=label[i])
-             for i in range(3)]
+    rgb = 100 + np.random.default_rng(0).normal(size=(600, 3))       # any: the waves are given
+    clips = [Clip(id=str(i), subject=str(i), fs=30, rgb=rgb, label=label[i]) for i in range(3)]
     for options, kwargs in (({}, {}), ({"compatible": True}, {"readout": FIELD})):
         expected = summarise(evaluate([Given()], clips, window_s=5, **kwargs)).iloc[0]
         got = score_file(tmp_path / "p.npz", window_s=5, **options).summary
-        assert all(got[key] == pytest.approx(expected[key], nan_ok=True) for key in ("mae", "snr_db", "macc", "mae_low"))
+        for key in ("mae", "snr_db", "macc", "mae_low"):
+            assert got[key] == pytest.approx(expected[key], nan_ok=True)
 
 
 def test_a_record_with_nan_is_counted_and_named_and_its_sound_windows_are_read(tmp_path):
@@ -79,7 +80,8 @@ def test_a_record_with_nan_is_counted_and_named_and_its_sound_windows_are_read(t
 def test_the_json_form_is_plain_and_says_how_it_was_read(tmp_path):
     pred, label = waves(1)
     np.savez(tmp_path / "p.npz", pred=pred[0], label=label[0], fs=30)
-    content = json.loads(json.dumps(score_file(tmp_path / "p.npz", compatible=True, read="peaks").to_json(), allow_nan=False))
+    report = score_file(tmp_path / "p.npz", compatible=True, read="peaks")
+    content = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert content["readout"]["label"] == "compatible, peaks, 0.6-3.3 Hz"
     assert content["summary"]["mae_low"] is None and content["rows"][0]["clip_id"] == "p[0]"
 
@@ -111,6 +113,24 @@ def broken(tmp_path, kind):
         np.savez(path, pred=x, label=x, fs=0)
     elif kind == "fs text":
         np.savez(path, pred=x, label=x, fs="thirty")
+    elif kind == "an array alone":
+        np.save(tmp_path / "p.npy", x)
+        path = (tmp_path / "p.npy").rename(path)
+    elif kind == "damaged":
+        np.savez_compressed(path, pred=np.random.default_rng(0).normal(size=300), label=x, fs=30)
+        content = bytearray(path.read_bytes())
+        content[60:200] = bytes(140)
+        path.write_bytes(content)
+    elif kind == "no frames":
+        np.savez(path, pred=x[:0], label=x[:0], fs=30)
+    elif kind == "no frames in a name":
+        np.savez(path, **{"pred/a": x[:0], "label/a": x[:0], "fs": 30})
+    elif kind == "no records":
+        np.savez(path, pred=x[None][:0], label=x[None][:0], fs=30)
+    elif kind == "a column":
+        np.savez(path, pred=x[:, None], label=x[:, None], fs=30)
+    elif kind == "complex":
+        np.savez(path, pred=x + 1j, label=x, fs=30)
     elif kind == "text waves":
         np.savez(path, pred=["a"] * 300, label=["b"] * 300, fs=30)
     elif kind == "wrong ending":
@@ -119,6 +139,15 @@ def broken(tmp_path, kind):
     elif kind == "csv without columns":
         path = tmp_path / "p.csv"
         path.write_text("a,b\n1,2\n")
+    elif kind == "csv with a hole in time":
+        path = tmp_path / "p.csv"
+        path.write_text("time_s,pred,label\n0,1,1\n0.1,2,2\n,1,1\n0.3,2,2\n")
+    elif kind == "csv of two rates":
+        path = tmp_path / "p.csv"
+        path.write_text("fs,pred,label\n30,1,1\n30,2,2\n25,1,1\n")
+    elif kind == "csv of two people":
+        path = tmp_path / "p.csv"
+        path.write_text("fs,subject,pred,label\n30,anna,1,1\n30,bert,2,2\n")
     elif kind == "csv with binary":
         path = tmp_path / "p.csv"
         path.write_bytes(bytes(range(256)))
@@ -141,16 +170,51 @@ def broken(tmp_path, kind):
 
 @pytest.mark.parametrize("kind, message", [
     ("truncated", "cannot be read as .npz"), ("empty", "cannot be read as .npz"), ("pickled", "cannot be read as .npz"),
-    ("no label", "no array 'label'"), ("no label for a name", "no 'label' came with it"), ("lengths", r"\(300,\) and \(299,\)"),
-    ("fs zero", "positive number"), ("fs text", "one number"), ("text waves", "must be numbers"), ("wrong ending", "neither .npz nor .csv"),
-    ("csv without columns", "columns pred, label and time_s"), ("csv with binary", "cannot be read as a table|needs the columns"),
-    ("csv empty", "cannot be read as a table"), ("csv uneven", "even steps"), ("csv header only", "even steps"),
-    ("empty folder", "holds no .csv"), ("missing", "there is no file"),
+    ("no label", "no array 'label'"), ("no label for a name", "no 'label' came with it"),
+    ("lengths", r"\(300,\) and \(299,\)"), ("fs zero", "positive number"), ("fs text", "one number"),
+    ("text waves", "must be real numbers"), ("complex", "must be real numbers"),
+    ("an array alone", "cannot be read as .npz"), ("damaged", "cannot be read as .npz"),
+    ("no frames", r"\(T,\) or \(records, T\), got \(0,\)"), ("no frames in a name", r"equally long \(T,\), got \(0,\)"),
+    ("no records", r"got \(0, 300\)"), ("a column", r"got \(300, 1\)"), ("wrong ending", "neither .npz nor .csv"),
+    ("csv without columns", "columns pred, label and time_s"),
+    ("csv with binary", "cannot be read as a table|needs the columns"), ("csv empty", "cannot be read as a table"),
+    ("csv uneven", r"even steps \(they range from 0.1 to 4.9 s\)"),
+    ("csv with a hole in time", "3 of 4 rows have a time"), ("csv header only", "0 of 0 rows have a time"),
+    ("csv of two rates", "fs must hold one value"), ("csv of two people", "subject must hold one value"),
+     ("empty folder", "holds no .csv"),
+    ("missing", "there is no file"),
 ])
 def test_a_broken_file_is_one_clear_error(tmp_path, kind, message):
     with pytest.raises((ValueError, FileNotFoundError, TypeError), match=message) as caught:
         score_file(broken(tmp_path, kind))
     assert str(caught.value).startswith("score")
+
+
+@pytest.mark.parametrize("cells, subject", [("01", "01"), ("", "r0"), ("anna", "anna")])
+def test_a_subject_in_a_table_is_read_as_it_is_written(tmp_path, cells, subject):
+    rows = "".join(f"30,{cells},{x:.4f},{x:.4f}\n" for x in np.sin(np.arange(300) / 4))
+    (tmp_path / "r0.csv").write_text("fs,subject,pred,label\n" + rows)
+    assert read_predictions(tmp_path / "r0.csv")[0].subject == subject
+
+
+@pytest.mark.parametrize("digits", [2, 3, 5])
+def test_time_stamps_that_were_rounded_on_the_way_still_give_the_rate(tmp_path, digits):
+    pred, label = waves(1, seconds=45)
+    table = pd.DataFrame({"time_s": (np.arange(1350) / 30).round(digits), "pred": pred[0], "label": label[0]})
+    table.to_csv(tmp_path / "p.csv", index=False)
+    report = score_file(tmp_path / "p.csv")
+    assert report.summary["mae"] == pytest.approx(2, abs=0.1) and report.rows.quality[0] > 0.9
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"window_s": 0}, "must be positive, got 0"), ({"window_s": -5}, "must be positive"),
+    ({"band_hz": (3, 1)}, "0 < low < high"), ({"read": "welch"}, "fine, fft, peaks"),
+])
+def test_options_that_make_no_sense_are_an_error_and_not_a_table_of_nothing(tmp_path, options, message):
+    pred, label = waves(1)
+    np.savez(tmp_path / "p.npz", pred=pred, label=label, fs=30)
+    with pytest.raises(ValueError, match=message):
+        score_file(tmp_path / "p.npz", **options)
 
 
 def test_scoring_opens_nothing_that_could_run_code(tmp_path):

@@ -39,7 +39,8 @@ def test_quality_flags_the_bad_session_and_not_the_good_ones(realdata):
 
 @MONKEYS
 def test_windows_of_high_quality_have_small_errors(realdata):
-    error, figure = (np.concatenate(x) for x in zip(*(monkey_errors(realdata, s, signal.pos) for s in (1, 2, 3, 4)), strict=True))
+    sessions = [monkey_errors(realdata, session, signal.pos) for session in (1, 2, 3, 4)]
+    error, figure = (np.concatenate(x) for x in zip(*sessions, strict=True))
     assert error[figure >= signal.TRUST].mean() < 0.5 * error[figure < signal.TRUST].mean()
 
 
@@ -83,20 +84,25 @@ def test_variability_in_phone_videos_follows_the_chest_strap(realdata):
     assert np.median(abs(ours / strap - 1)) < 0.25
 
 
+def ecg_peaks(ecg, fs):
+    """Return when the heart beats, in seconds, by another library."""
+    nk = pytest.importorskip("neurokit2")
+    _, found = nk.ecg_peaks(nk.ecg_clean(ecg, sampling_rate=fs), sampling_rate=fs)
+    return found["ECG_R_Peaks"] / fs
+
+
 @pytest.mark.realdata("bidmc01")
 def test_contact_beats_follow_the_ecg_in_intensive_care(realdata):
-    nk = pytest.importorskip("neurokit2")
     table = pd.read_csv(realdata / "bidmc01/data/bidmc_01_Signals.csv").rename(columns=str.strip)
-    peaks = nk.ecg_peaks(nk.ecg_clean(table.II.to_numpy(), sampling_rate=125), sampling_rate=125)[1]["ECG_R_Peaks"] / 125
+    peaks = ecg_peaks(table.II.to_numpy(), 125)
     beats = signal.beat_times(table.PLETH.to_numpy(), fs=125)
     follow(beats, peaks, share=0.95, jitter_s=0.03)
 
 
 @pytest.mark.realdata("neurokit-data")
 def test_contact_beats_follow_the_ecg_at_rest(realdata):
-    nk = pytest.importorskip("neurokit2")
     table = pd.read_csv(realdata / "neurokit-data/bio_resting_5min_100hz.csv")
-    peaks = nk.ecg_peaks(nk.ecg_clean(table.ECG.to_numpy(), sampling_rate=100), sampling_rate=100)[1]["ECG_R_Peaks"] / 100
+    peaks = ecg_peaks(table.ECG.to_numpy(), 100)
     beats = signal.beat_times(table.PPG.to_numpy(), fs=100)
     follow(beats, peaks, share=0.98, jitter_s=0.03)
 

@@ -48,8 +48,21 @@ def test_a_wrong_trace_is_one_clear_error(method, case):
     assert str(caught.value).startswith(f"{method.__name__}: ")
 
 
-@pytest.mark.parametrize("read", [signal.hr_from_spectrum, signal.hr_from_peaks, signal.hr_from_autocorrelation, signal.quality,
-                                  signal.beat_times], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+def test_in_a_batch_the_trace_at_fault_is_the_one_described(method):
+    batch = np.stack([good(), changed((slice(None), 2), 255.0), good()])
+    with pytest.raises(ValueError, match=r"channel B never changes \(first value 255\)"):
+        method(batch, fs=30)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+def test_an_empty_batch_is_one_clear_error(method):
+    with pytest.raises(ValueError, match=r"at least one signal, got an empty batch of shape \(0, 300, 3\)"):
+        method(good()[None][:0], fs=30)
+
+
+@pytest.mark.parametrize("read", [signal.hr_from_spectrum, signal.hr_from_peaks, signal.hr_from_autocorrelation,
+                                  signal.quality, signal.beat_times], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("wave, message", [
     (np.r_[np.zeros(200), np.nan, np.zeros(99)], "NaN or infinite, first at frame 200"),
     (np.zeros(5), "frames"),
@@ -67,8 +80,10 @@ def test_a_constant_wave_has_no_rate_and_says_so(read):
         read(np.full(300, 3.0), fs=30)
 
 
-@pytest.mark.parametrize("band, message", [((3, 1), "0 < low < high"), ((0.5, 20), "< 15 Hz"), ((1,), "two frequencies"),
-                                           ("ab", "two frequencies"), ((0, 3), "0 < low")])
+@pytest.mark.parametrize("band, message", [
+    ((3, 1), "0 < low < high"), ((0.5, 20), "< 15 Hz"), ((0, 3), "0 < low"),
+    ((1,), "two frequencies"), ("ab", "two frequencies"),
+])
 def test_a_wrong_band_is_one_clear_error(band, message):
     wave = np.sin(np.arange(300) / 4)
     with pytest.raises((ValueError, TypeError), match=message):
@@ -82,6 +97,18 @@ def test_a_window_in_a_trace_that_is_too_short_for_it_is_an_error(method):
     with pytest.raises(ValueError, match="at least 48 frames"):
         method(good()[:47], fs=30)
     assert method(good()[:48], fs=30).shape == (48,)
+
+
+@pytest.mark.parametrize("signature", [(0, 0, 0), (1, 2), "rgb"])
+def test_a_signature_that_is_none_is_an_error(signature):
+    with pytest.raises(ValueError, match="three numbers"):
+        signal.pbv(good(), fs=30, signature=signature)
+
+
+@pytest.mark.parametrize("bpm", [np.nan, np.inf, 0, 300, [72, np.nan]])
+def test_snr_at_a_rate_outside_of_the_band_is_an_error(bpm):
+    with pytest.raises(ValueError, match="inside the band, 36 to 240 bpm"):
+        signal.snr_db(np.sin(np.arange(300) / 4), fs=30, hr_bpm=bpm)
 
 
 def test_a_grey_video_gives_pos_and_chrom_nothing_to_read():

@@ -37,6 +37,19 @@ def test_a_weak_stretch_loses_no_beats():
     assert len(signal.beat_times(wave, fs=100)) == pytest.approx(len(starts), abs=1)
 
 
+def test_a_sensor_that_falls_silent_has_its_beats_before_and_none_after():
+    wave, starts = train(np.full(60, 0.8))
+    beats = signal.beat_times(np.r_[wave, np.zeros(4 * len(wave))], fs=100)
+    assert np.sum(beats < starts[-1]) == pytest.approx(len(starts), abs=1)
+    assert np.sum(beats > starts[-1] + 4) == 0                       # the filter rings for a moment
+
+
+@pytest.mark.parametrize("beats", [[0, 1, 2, 2, 3], [0, 2, 1, 3], [0, 1, np.nan]])
+def test_beat_times_that_do_not_rise_are_an_error_that_says_so(beats):
+    with pytest.raises(ValueError, match="values that do not all increase"):
+        signal.intervals(beats)
+
+
 def test_missed_and_doubled_beats_are_dropped_and_counted():
     beats = np.cumsum(np.full(50, 0.8))
     beats = np.sort(np.append(np.delete(beats, 20), beats[35] + 0.4))

@@ -33,8 +33,8 @@ def test_field_bandpass_equals_filtfilt():
     from rppg_lib.signal.filters import field_bandpass
     x = np.random.default_rng(0).normal(size=300)
     for order, low, high in ((1, 0.6, 3.3), (3, 0.7, 2.5)):
-        np.testing.assert_allclose(field_bandpass(x, fs=30, band_hz=(low, high), order=order), butterworth(x, 30, low, high, order),
-                                   atol=1e-9)
+        ours = field_bandpass(x, fs=30, band_hz=(low, high), order=order)
+        np.testing.assert_allclose(ours, butterworth(x, 30, low, high, order), atol=1e-9)
 
 
 def test_resampling_by_time_stamps_undoes_a_jittered_clock():
@@ -49,7 +49,7 @@ def test_resampling_by_time_stamps_undoes_a_jittered_clock():
 
 def test_resampling_to_a_lower_rate_does_not_fold_fast_parts_into_the_pulse_band():
     t = np.arange(0, 20, 1 / 125)
-    mains = np.sin(2 * np.pi * 31.2 * t)                             # would appear at 1.2 Hz when every 1/30 s is picked
+    mains = np.sin(2 * np.pi * 31.2 * t)                             # picked every 1/30 s, it would look like 1.2 Hz
     at = np.arange(1, 19, 1 / 30)
     assert abs(signal.resample(mains, t, at_s=at)).max() < 0.05
     assert abs(np.interp(at, t, mains)).max() > 0.5                  # the control
@@ -73,6 +73,12 @@ def test_repeated_and_backward_time_stamps_are_an_error():
         signal.resample([1, 2, 3], [0, 1, 1], at_s=[0.5])
 
 
+@pytest.mark.parametrize("at_s", [[], [1, 0, 2], [0, 0], [0, np.nan], [[0, 1]]])
+def test_the_times_asked_for_must_increase(at_s):
+    with pytest.raises(ValueError, match="at_s must be increasing times"):
+        signal.resample([1, 2, 3], [0, 1, 2], at_s=at_s, max_gap_s=2)
+
+
 def test_asking_for_times_outside_the_recording_is_an_error():
     with pytest.raises(ValueError, match="0.00 to 1.00 s"):
         signal.resample([1, 2, 3], [0, 0.5, 1], at_s=[0, 3], max_gap_s=0.6)
@@ -93,8 +99,18 @@ def test_windows_cover_what_they_say():
     assert [c.start for c in cuts] == list(range(0, 181, 30)) and {c.stop - c.start for c in cuts} == {120}
 
 
-def test_a_window_longer_than_the_signal_is_the_whole_signal():
-    assert signal.windows(50, fs=10, window_s=60) == [slice(0, 50)]
+@pytest.mark.parametrize("window_s", [60, np.inf])
+def test_a_window_longer_than_the_signal_is_the_whole_signal(window_s):
+    assert signal.windows(50, fs=10, window_s=window_s) == [slice(0, 50)]
+
+
+@pytest.mark.parametrize("frames, options, message", [
+    (100, {"window_s": 0}, "must be positive"), (100, {"window_s": np.nan}, "must be positive"),
+    (100, {"window_s": 1, "step_s": 0}, "must be positive"), (0, {"window_s": 1}, "at least one frame"),
+])
+def test_windows_of_nothing_are_an_error(frames, options, message):
+    with pytest.raises(ValueError, match=message):
+        signal.windows(frames, fs=10, **options)
 
 
 @pytest.mark.parametrize("rest, kept", [(8, False), (9, True), (59, True)])

@@ -3,6 +3,7 @@ import pytest
 from scipy.signal import periodogram
 
 from rppg_lib import signal
+from rppg_lib.signal.filters import widened
 
 
 def test_a_clean_ten_second_sine_is_read_within_a_tenth_of_a_beat_anywhere_from_40_to_180():
@@ -17,6 +18,15 @@ def test_both_edges_of_the_band_are_read_too():
     t = np.arange(300) / 30
     for bpm in (40.0, 180.0):
         assert signal.hr_from_spectrum(np.sin(2 * np.pi * bpm / 60 * t + 0.4), fs=30) == pytest.approx(bpm, abs=0.1)
+
+
+@pytest.mark.parametrize("fs", [6.1, 6.5, 7.3])
+def test_the_upper_edge_of_the_band_is_read_where_it_lies_near_half_the_frame_rate(fs):
+    wave = np.sin(2 * np.pi * 178 / 60 * np.arange(200) / fs)
+    filtered = signal.bandpass(wave, fs=fs, band_hz=widened(signal.HR_BAND_HZ, fs=fs))
+    assert signal.hr_from_spectrum(filtered, fs=fs) == pytest.approx(178, abs=0.5)
+    assert np.ptp(filtered[50:150]) > 0.5 * np.ptp(wave[50:150])     # the filter lets it pass
+    assert signal.quality(wave, fs=fs) > signal.TRUST
 
 
 def test_a_strong_drift_below_the_band_is_not_taken_for_a_heart_rate():
@@ -40,7 +50,8 @@ def test_snr_is_the_ratio_of_the_powers_that_were_mixed():
     for wanted in (0.0, 10.0):
         sine = np.sin(2 * np.pi * 1.3 * t)
         noise = signal.bandpass(rng.normal(size=(40, 1800)), fs=30, band_hz=(0.3, 8), order=5)
-        noise *= np.sqrt(0.5 / 10 ** (wanted / 10)) / np.sqrt(np.mean(signal.bandpass(noise, fs=30, band_hz=(0.6, 4), order=8) ** 2))
+        in_band = np.mean(signal.bandpass(noise, fs=30, band_hz=(0.6, 4), order=8) ** 2)
+        noise *= np.sqrt(0.5 / 10 ** (wanted / 10) / in_band)
         # a tenth of the band's noise lies under the two peaks and counts as signal
         assert signal.snr_db(sine + noise, fs=30, hr_bpm=78).mean() == pytest.approx(wanted, abs=1.0)
 
@@ -71,6 +82,14 @@ def test_macc_equals_the_loop_over_all_shifts():
     a, b = rng.normal(size=(2, 40)).cumsum(1)
     loop = max(abs(np.corrcoef(a, np.roll(b, lag))[0, 1]) for lag in range(39))
     assert signal.macc(a, b) == pytest.approx(loop, abs=1e-12)
+
+
+def test_macc_tries_every_shift_but_the_last():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    for lag in (0, 1, 150, 298):
+        assert signal.macc(x, np.roll(x, -lag)) == pytest.approx(1)  # x is the label rolled on by lag
+    assert signal.macc(x, np.roll(x, -299)) < 0.5
 
 
 def test_macc_finds_a_delayed_copy():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...registry import register
-from ...types import check_rgb
+from ...types import check_rgb, frames_in
 from ..filters import bandpass, check_band, field_bandpass
 from ..windows import overlap_add, window_sums
 
@@ -39,9 +39,10 @@ def chrom(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, band_hz: tuple[f
     True
     """
     colour = check_rgb("chrom", rgb, fs=fs, min_s=window_s)
-    length = int(np.ceil(window_s * fs))
+    length = frames_in(window_s, fs)
     if length < 3:
-        raise ValueError(f"chrom: window_s = {window_s:g} s is {length} frames at {fs:g} fps; it needs at least 3. Use 1.6 s.")
+        raise ValueError(f"chrom: window_s = {window_s:g} s is {length} frames at {fs:g} fps; "
+                         f"it needs at least 3. Use 1.6 s.")
     if compatible:
         return _field_chrom(colour, fs, length + length % 2)
     check_band("chrom", band_hz, fs=fs)

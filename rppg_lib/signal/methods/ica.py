@@ -1,4 +1,7 @@
-"""ICA: three independent sources, one of them the pulse. Poh et al. 2010 (``poh2010ica``), JADE (``cardoso1993jade``)."""
+"""ICA: three independent sources, one of them the pulse. Poh et al. 2010 (``poh2010ica``).
+
+The sources are found with JADE, Cardoso and Souloumiac 1993 (``cardoso1993jade``).
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,8 @@ def pbv(rgb: np.ndarray, *, fs: float, signature: tuple[float, float, float] = S
         blood = relative.std(-2)
     else:
         relative = relative - 1
+        if np.shape(signature) != (3,) or not np.any(signature):
+            raise ValueError(f"pbv: signature must be three numbers, R-G-B, not all 0; got {signature!r}.")
         blood = np.broadcast_to(np.asarray(signature, dtype=float), colour[..., 0, :].shape)
     blood = blood / np.linalg.norm(blood, axis=-1, keepdims=True)
     products = np.swapaxes(relative, -1, -2) @ relative               # (..., 3, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...registry import register
-from ...types import check_rgb
+from ...types import check_rgb, frames_in
 from ..filters import detrend, field_bandpass
 from ..windows import overlap_add, window_sums
 
@@ -37,9 +37,10 @@ def pos(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, compatible: bool =
     True
     """
     colour = check_rgb("pos", rgb, fs=fs, min_s=window_s)
-    length = int(np.ceil(window_s * fs))
+    length = frames_in(window_s, fs)
     if length < 3:
-        raise ValueError(f"pos: window_s = {window_s:g} s is {length} frames at {fs:g} fps; it needs at least 3. Use 1.6 s.")
+        raise ValueError(f"pos: window_s = {window_s:g} s is {length} frames at {fs:g} fps; "
+                         f"it needs at least 3. Use 1.6 s.")
     frames = colour.shape[-2]
     weights = _window_weights(colour, length)                        # (..., W, 3)
     if compatible:
@@ -63,7 +64,7 @@ def _window_weights(colour: np.ndarray, length: int) -> np.ndarray:
     products = near[..., :, None] * near[..., None, :]               # (..., T, 3, 3)
     second = window_sums(products.reshape(*near.shape[:-1], 9), length) / length
     spread = second.reshape(*mean.shape, 3) - mean[..., :, None] * mean[..., None, :]
-    axes = PLANE / (mean + offset)[..., None, :]                     # (..., W, 2, 3): projection and division by the mean
+    axes = PLANE / (mean + offset)[..., None, :]                     # (..., W, 2, 3): divide by the mean and project
     variance = np.einsum("...ac,...cd,...ad->...a", axes, spread, axes)
     sigma = np.sqrt(np.clip(variance, 0, None))
     alpha = np.divide(sigma[..., 0], sigma[..., 1], out=np.zeros_like(sigma[..., 0]), where=sigma[..., 1] > 0)

@@ -1,0 +1,204 @@
+"""The ``rppg`` command. What it does is done by the library; here are its words, its output and its exit status.
+
+Exit status: 0 done; 1 something failed; 2 wrong use or bad input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+NEEDED_TO_RUN = ("papermill", "nbformat", "ipykernel", "yaml")
+
+_RUN = """\
+Each notebook runs in a process of its own, in the notebooks' folder and with one thread (OMP_NUM_THREADS says
+otherwise). In DIR you find afterwards
+  notebooks/NN_name.ipynb            the executed notebook; notebooks/partial/ what a failure left
+  results/NN_name.PROFILE.json       its numbers
+  run_times.json                     how long it took
+What has been run already and depends on nothing that has changed since is skipped, so an interrupted run goes on
+with the same command. Parameters: notebook < profile 'all' < profile, notebook < -p.
+
+examples:
+  rppg run                                   all notebooks, quick profile
+  rppg run 02                                one of them
+  rppg run 02 -p people=4                    with a parameter of your own: results named quick-own
+"""
+_SCORE = """\
+FILE is one of
+  .npz      arrays pred and label, both (T,) or (records, T), and fs; or pred/NAME and label/NAME per record;
+            optional subject (one per record)
+  .csv      one record: columns pred, label and time_s (or fs); optional subject
+  folder    of such .csv files
+
+examples:
+  rppg score predictions.npz                       fine read-out, whole records
+  rppg score predictions.npz --window 30 --json    windows of 30 s, as JSON
+  rppg score predictions.npz --compatible --hr fft as published tables read heart rates
+"""
+_MODELS = "example:\n  rppg models --json\n"
+_DOCTOR = "Nothing is changed. The exit status is 1 if there is a problem.\n\nexample:\n  rppg doctor\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")             # a terminal that cannot write ± still gets its table
+    parser = _parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as end:                                # help, version, or wrong use that has been said
+        return int(end.code or 0)
+    if args.command is None:
+        sys.stderr.write(parser.format_help())
+        return WRONG_USE
+    try:
+        return args.do(args)
+    except BrokenPipeError:                                  # of rppg models | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return _complain(args, "stopped.", INTERRUPTED)
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
+        return _complain(args, str(error), WRONG_USE)
+    except OSError as error:                                 # with a number: the system's own
+        return _complain(args, f"{error.strerror}: {error.filename}." if error.errno else str(error), WRONG_USE)
+    except Exception as error:
+        return _complain(args, f"unexpected {type(error).__name__}: {error}. With --debug it says where.", FAILED)
+
+
+def _complain(args: argparse.Namespace, message: str, status: int) -> int:
+    """Say in one line what went wrong; with --debug, where."""
+    if args.debug and sys.exc_info()[0]:
+        traceback.print_exc()
+    who = f"rppg {args.command}: "
+    sys.stderr.write(who + " ".join(message.removeprefix(f"{args.command}: ").split()) + "\n")
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> None:
+        self.exit(WRONG_USE, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show where an error comes from")
+    parser = _Parser(prog="rppg", description="Remote photoplethysmography: run the workbook's notebooks, score "
+                     "predictions, list methods, look at the machine.", formatter_class=raw,
+                     epilog="examples:\n  rppg run 02\n  rppg score predictions.npz\n  rppg run --help\n")
+    parser.add_argument("--version", action="version", version=f"rppg {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, do, summary: str, epilog: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.",
+                                      epilog=epilog, formatter_class=raw, parents=[common], allow_abbrev=False)
+        command.set_defaults(do=do)
+        return command
+
+    _run_options(add("run", _run, "run notebooks headless", _RUN))
+    _score_options(add("score", _score, "score predicted pulse waves against their labels", _SCORE))
+    models = add("models", _models, "list everything that estimates a pulse", _MODELS)
+    models.add_argument("--json", action="store_true", help="as JSON")
+    add("doctor", _doctor, "say what this machine has and lacks", _DOCTOR)
+    return parser
+
+
+def _run_options(run: argparse.ArgumentParser) -> None:
+    run.add_argument("wanted", nargs="*", metavar="NN", help="number or beginning of the name; none: all notebooks")
+    run.add_argument("--profile", default="quick", metavar="NAME", help="quick, full or paper: a file of parameters in "
+                     "profiles/ beside the notebooks (default: quick)")
+    run.add_argument("-p", action="append", default=[], dest="given", metavar="NAME=VALUE",
+                     help="set a parameter in the notebooks that have it; may be repeated")
+    run.add_argument("--out", type=Path, metavar="DIR", help="where products go (default: build)")
+    run.add_argument("--fresh", action="store_true", help="run also what is done already")
+    run.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks at a time (default: 2)")
+    run.add_argument("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: notebooks)")
+
+
+def _score_options(score: argparse.ArgumentParser) -> None:
+    score.add_argument("file", type=Path, metavar="FILE", help=".npz, .csv or a folder of .csv")
+    score.add_argument("--band", nargs=2, type=float, metavar=("LO", "HI"), help="where rates are looked for, in Hz")
+    score.add_argument("--window", type=float, metavar="S", help="window length in seconds (default: whole records)")
+    score.add_argument("--hr", choices=["fft", "peaks", "fine"], help="how rates are read (default: of the read-out)")
+    score.add_argument("--compatible", action="store_true", help="read as published tables do, not as we do")
+    score.add_argument("--json", action="store_true", help="as JSON, with one row per window")
+    score.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of the screen")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .doctor import INSTALL
+
+    if missing := [name for name in NEEDED_TO_RUN if importlib.util.find_spec(name) is None]:
+        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format('notebooks')}. "
+                                  f"Elsewhere: python -m pip install 'rppg-lib[notebooks]'.")
+    from .workbook.command import run
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)   # ends the notebooks as Ctrl-C does
+    try:
+        outcomes = run(args.wanted, profile=args.profile, given=args.given, out=args.out, fresh=args.fresh,
+                       at_a_time=args.jobs, notebooks=args.notebooks, stream=sys.stdout)
+    except KeyboardInterrupt:
+        return _complain(args, "stopped. What is finished is kept: the same command continues.", INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    failed = [outcome.name for outcome in outcomes if outcome.state == "failed"]
+    if failed:
+        return _complain(args, f"{len(failed)} of {len(outcomes)} notebooks failed: {', '.join(failed)}.", FAILED)
+    return DONE
+
+
+def _score(args: argparse.Namespace) -> int:
+    from .evaluation import score_file
+    from .files import written_whole
+
+    report = score_file(args.file, band_hz=tuple(args.band) if args.band else None, window_s=args.window, read=args.hr,
+                        compatible=args.compatible)
+    text = json.dumps(report.to_json(), indent=1, allow_nan=False) if args.json else report.to_text()
+    if args.out is None:
+        return _say(text)
+    with written_whole(args.out) as file:
+        file.write(text + "\n")
+    return DONE
+
+
+def _models(args: argparse.Namespace) -> int:
+    from .registry import available
+
+    rows = [{"name": entry.name, "cites": entry.cites, "summary": entry.summary} for entry in available().values()]
+    if args.json:
+        return _say(json.dumps(rows, indent=1, ensure_ascii=False))
+    widths = [max(len(row[key]) for row in rows) for key in ("name", "cites")]
+    return _say("\n".join(f"{row['name']:<{widths[0]}}  {row['cites']:<{widths[1]}}  {row['summary']}" for row in rows))
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from .doctor import examine, report
+
+    findings = examine()
+    _say(report(findings))
+    return FAILED if any(finding.state == "problem" for finding in findings) else DONE
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Named sets of disturbances, from a still face to no pulse at all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from .chance import check_number
+from .effects import Disturbance
+from .light import Darkness, Flicker, Glimmer, LightDrift, LightSteps, NoPulse, ScreenLight
+from .motion import Jumps, Nodding, Sway, Talking, Turning
+
+SCENES: dict[str, tuple[Disturbance, ...]] = {
+    "still": (Sway(),),
+    "talking": (Sway(), Talking()),
+    "turning": (Sway(), Turning()),
+    "fast turning": (Sway(), Turning(angle_deg=12, turn_hz=0.65), Jumps()),
+    "exercise": (Sway(), Nodding()),
+    "light drift": (Sway(), LightDrift(), LightSteps()),
+    "flicker": (Sway(), Flicker(), Glimmer()),
+    "screen light": (Sway(), ScreenLight()),
+    "dark": (Sway(), Darkness()),
+    "no pulse": (Sway(), NoPulse()),
+}
+"""What disturbs a trace in each named scene. A still face sways a little, in every scene."""
+
+
+def scene_parts(who: str, scene: str | Sequence[Disturbance], difficulty: float) -> tuple[str, tuple[Disturbance, ...]]:
+    """Return the name of a scene and its disturbances, each scaled by ``difficulty``."""
+    factor = check_number(who, "difficulty", difficulty, low=0)
+    if isinstance(scene, str):
+        if scene not in SCENES:
+            near = difflib.get_close_matches(scene.lower(), SCENES, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{who}: there is no scene {scene!r}.{hint} Scenes: {', '.join(SCENES)}.")
+        name, parts = scene, SCENES[scene]
+    else:
+        parts = (scene,) if isinstance(scene, Disturbance) and not isinstance(scene, type) else tuple(scene)
+        for part in parts:
+            if isinstance(part, type) or not isinstance(part, Disturbance):
+                raise TypeError(f"{who}: a scene is a name or disturbances, got {part!r}. "
+                                f"Pass one of {', '.join(SCENES)}, or objects such as LightDrift(strength=0.5).")
+        name = " + ".join(part.name for part in parts if part.strength > 0) or "undisturbed"
+    return name, tuple(part.scaled(factor) for part in parts)

@@ -1,0 +1,1 @@
+"""What only a reader needs: sliders and checks of exercises."""

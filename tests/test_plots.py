@@ -1,0 +1,219 @@
+"""Figures: each draws what it was given, on the Axes it was given, and says what its axes are."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+
+from rppg_lib import plots, registry, signal
+from rppg_lib.evaluation import METRICS, bland_altman
+
+T = np.arange(300) / 30
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def table(methods=("pos", "chrom"), conditions=("still", "moving", "dark")):
+    """Return a summary whose every number is different, so that a mix-up shows."""
+    index = pd.MultiIndex.from_product([conditions, methods], names=["condition", "method"]).swaplevel()
+    value = 10.0 + np.arange(len(index))
+    columns = {}
+    for k, name in enumerate(METRICS):
+        columns |= {name: value + 100 * k, f"{name}_low": value + 100 * k - 0.25, f"{name}_high": value + 100 * k + 0.5}
+    return pd.DataFrame(columns, index=index)
+
+
+def spectrum():
+    return signal.power_spectrum(np.sin(2 * np.pi * 1.2 * T), fs=30)
+
+
+def agreement(people=20):
+    x = np.random.default_rng(0).uniform(50, 120, people)
+    return bland_altman(x, x + np.random.default_rng(1).normal(1, 3, people))
+
+
+CALLS = {
+    "wave": (lambda ax: plots.plot_wave(ax, np.sin(T), fs=30), "time (s)", ""),
+    "trace": (lambda ax: plots.plot_trace(ax, np.ones((300, 3)), fs=30), "time (s)", "mean skin colour (0-255)"),
+    "spectrum": (lambda ax: plots.plot_spectrum(ax, spectrum()), "frequency (beats per minute)", "power (highest = 1)"),
+    "bland_altman": (lambda ax: plots.plot_bland_altman(ax, agreement()), "mean of true and measured rate (bpm)",
+                     "measured - true (bpm)"),
+    "metric": (lambda ax: plots.plot_metric(ax, table()), "mean absolute error (bpm)", ""),
+    "lines": (lambda ax: plots.plot_lines(ax, [1, 2], {"pos": [3, 4]}, x_label="speed (m/s)", y_label="error (bpm)"),
+              "speed (m/s)", "error (bpm)"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_figure_is_drawn_on_the_axes_it_was_given_with_units_and_opens_no_other(ax, name):
+    call, x_label, y_label = CALLS[name]
+    others = plt.get_fignums()
+    assert call(ax) is ax and plt.get_fignums() == others
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (x_label, y_label)
+
+
+def test_every_plot_function_is_among_those_tested():
+    assert {name for name in dir(plots) if name.startswith("plot_")} == {f"plot_{name}" for name in CALLS}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list, pd.Series])
+def test_a_wave_is_drawn_at_its_times_and_heights_and_named_at_its_end(ax, kind):
+    wave = np.sin(7 * T)
+    plots.plot_wave(ax, kind(wave), fs=30, start_s=2.0, offset=5.0, label="chest", colour="#0072B2")
+    line, = ax.lines
+    np.testing.assert_allclose(line.get_xdata(), 2 + T)
+    np.testing.assert_allclose(line.get_ydata(), wave + 5)
+    name, = ax.texts
+    assert (name.get_text(), name.get_color(), line.get_color()) == ("chest", "#0072B2", "#0072B2")
+    assert name.xy == pytest.approx((2 + T[-1], wave[-1] + 5))
+
+
+def test_a_wave_without_a_name_is_black_like_all_truth_and_has_no_text(ax):
+    plots.plot_wave(ax, np.sin(T), fs=30)
+    assert ax.lines[0].get_color() == plots.TRUTH == "black" and not ax.texts
+
+
+def test_a_trace_shows_three_channels_each_under_its_own_name(ax):
+    rgb = np.random.default_rng(0).normal(size=(300, 3)) + [120, 90, 70]
+    plots.plot_trace(ax, rgb, fs=30)
+    np.testing.assert_allclose([line.get_ydata() for line in ax.lines], rgb.T)
+    assert [text.get_text() for text in ax.texts] == ["R", "G", "B"]
+    for text, line, strongest in zip(ax.texts, ax.lines, range(3)):
+        assert text.get_color() == line.get_color() and np.argmax(to_rgb(line.get_color())) == strongest
+
+
+def test_a_spectrum_is_drawn_over_beats_per_minute_with_its_highest_point_at_one(ax):
+    given = spectrum()
+    plots.plot_spectrum(ax, given, band_bpm=(40, 180), true_bpm=75, label="POS", colour="#0072B2")
+    line, truth = ax.lines
+    inside = (given.freq_hz >= 40 / 60) & (given.freq_hz <= 3)
+    np.testing.assert_allclose(line.get_xdata(), 60 * given.freq_hz[inside])
+    np.testing.assert_allclose(line.get_ydata(), given.power[inside] / given.power[inside].max())
+    assert line.get_xdata()[np.argmax(line.get_ydata())] == pytest.approx(72, abs=0.5)
+    assert set(truth.get_xdata()) == {75} and truth.get_color() == plots.TRUTH
+    assert ax.get_xlim() == (40, 180) and ax.get_legend_handles_labels()[1] == ["POS"]
+
+
+def test_a_spectrum_without_a_truth_has_no_line_for_it(ax):
+    assert len(plots.plot_spectrum(ax, spectrum()).lines) == 1
+
+
+def test_agreement_shows_every_pair_the_bias_and_both_limits_with_their_intervals(ax):
+    given = agreement()
+    plots.plot_bland_altman(ax, given)
+    points, *lines = ax.lines
+    np.testing.assert_allclose(points.get_xydata(), np.c_[given.mean_bpm, given.difference_bpm])
+    heights = [given.bias, given.low, given.high]
+    assert [line.get_ydata()[0] for line in lines] == heights
+    assert [text.get_text() for text in ax.texts] == [f"{name} {value:.1f}" for name, value in
+                                                      zip(("mean", "-1.96 sd", "+1.96 sd"), heights)]
+    bands = [(band.get_y(), band.get_y() + band.get_height()) for band in ax.patches]
+    np.testing.assert_allclose(bands, [given.bias_interval, given.low_interval, given.high_interval])
+
+
+def test_agreement_of_one_person_has_no_intervals_and_draws_none(ax):
+    given = bland_altman([60, 70, 80], [61, 70, 82], subjects=["a"] * 3)
+    assert np.isnan(given.bias_interval).all()
+    assert not plots.plot_bland_altman(ax, given).patches and len(ax.lines) == 4
+
+
+def drawn_points(ax):
+    """Return per method in the legend: values, rows, intervals as (row, low, high), colour and marker."""
+    found = {}
+    for line, name, bars in zip(*ax.get_legend_handles_labels(), ax.collections, strict=True):
+        assert to_hex(bars.get_color()) == to_hex(line.get_color())
+        spans = [(bar[0, 1], *bar[:, 0]) for bar in bars.get_segments()]
+        found[name] = (line.get_xdata(), line.get_ydata(), spans, to_hex(line.get_color()), line.get_marker())
+    return found
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_metric_is_a_point_with_its_interval_in_the_row_of_its_condition(ax, metric):
+    given = table()
+    plots.plot_metric(ax, given, metric=metric)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["still", "moving", "dark"]
+    assert ax.get_xlabel() == plots.UNITS[metric]
+    found = drawn_points(ax)
+    assert list(found) == ["pos", "chrom"] == [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    for method, (value, at, spans, colour, marker) in found.items():
+        rows = given.xs(method, level="method").loc[["still", "moving", "dark"]]
+        np.testing.assert_allclose(value, rows[metric])
+        np.testing.assert_allclose(spans, np.c_[at, rows[[f"{metric}_low", f"{metric}_high"]]])
+        np.testing.assert_array_equal(np.round(at), [0, 1, 2])
+        assert (colour, marker) == (plots.method_look(method)[0].lower(), plots.method_look(method)[1])
+    assert ax.yaxis_inverted()                                       # the first condition is at the top
+
+
+def test_many_methods_stay_in_the_row_of_their_condition_and_apart(ax):
+    plots.plot_metric(ax, table(methods=tuple(registry.available())))
+    at = np.array([found[1] for found in drawn_points(ax).values()])
+    assert (abs(at - [0, 1, 2]) < 0.5).all() and (np.diff(at, axis=0) > 0.05).all()
+
+
+def test_a_missing_combination_leaves_a_gap_and_moves_nothing(ax):
+    given = table().drop(("pos", "moving"))
+    plots.plot_metric(ax, given)
+    value, at, spans, *_ = drawn_points(ax)["pos"]
+    assert np.isnan(value[1]) and list(value[[0, 2]]) == list(given.mae[[("pos", "still"), ("pos", "dark")]])
+    assert [row for row, _, _ in spans] == list(at[[0, 2]])
+
+
+def test_a_value_without_an_interval_is_a_point_alone(ax):
+    given = table()
+    given[["mae_low", "mae_high"]] = np.nan
+    value, _, spans, *_ = drawn_points(plots.plot_metric(ax, given))["pos"]
+    assert np.isfinite(value).all() and spans == []
+
+
+def test_an_interval_is_drawn_where_it_lies_even_beside_its_value(ax):
+    given = table(methods=("pos",), conditions=("still",)).assign(mae=1.0, mae_low=2.0, mae_high=3.0)
+    *_, (span,), _, _ = drawn_points(plots.plot_metric(ax, given))["pos"]
+    assert span == (0, 2, 3)
+
+
+def test_a_wrong_metric_or_table_is_one_clear_error(ax):
+    with pytest.raises(ValueError, match="no metric is called 'maee'. There are mae, rmse"):
+        plots.plot_metric(ax, table(), metric="maee")
+    with pytest.raises(ValueError, match="by method and condition, got one by method"):
+        plots.plot_metric(ax, table().xs("dark", level="condition"))
+
+
+def test_every_metric_has_a_unit():
+    assert list(plots.UNITS) == list(METRICS)
+
+
+def test_lines_are_drawn_as_given_and_named_at_their_ends(ax):
+    x, lines = [0, 1, 2], {"pos": [3.0, 2, 5], "chrom": [4.0, 1, 1]}
+    plots.plot_lines(ax, x, lines, x_label="x", y_label="y")
+    for line, text, (name, values) in zip(ax.lines, ax.texts, lines.items(), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.c_[x, values])
+        assert text.get_text() == name and text.xy == (2, values[-1])
+        assert (line.get_color(), line.get_marker()) == plots.method_look(name)
+
+
+def test_every_registered_method_has_a_colour_and_a_marker_of_its_own():
+    assert set(plots.METHOD_LOOKS) == set(registry.available())
+    colours, markers = zip(*plots.METHOD_LOOKS.values())
+    assert len(set(colours)) == len(set(markers)) == len(colours)
+    assert plots.TRUTH not in colours and plots.method_look("unheard of") not in plots.METHOD_LOOKS.values()
+
+
+def test_no_two_methods_have_nearly_the_same_colour():
+    colours = np.array([to_rgb(colour) for colour, _ in plots.METHOD_LOOKS.values()])
+    apart = np.linalg.norm(colours[:, None] - colours, axis=-1) + 9 * np.eye(len(colours))
+    assert apart.min() > 0.25
+
+
+def test_the_style_loads_and_is_what_figures_then_have():
+    with plt.rc_context():
+        plt.rcdefaults()
+        before = plt.rcParams["axes.spines.top"]
+        plots.use_style()
+        assert before and not plt.rcParams["axes.spines.top"] and not plt.rcParams["axes.spines.right"]
+        assert plt.rcParams["figure.facecolor"] == "white"

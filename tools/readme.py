@@ -1,0 +1,71 @@
+"""Write the results table and the figure of the README from the numbers in results/. A test checks that both agree.
+
+    python tools/readme.py             write them
+    python tools/readme.py --check     say whether it is up to date, and change nothing
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from rppg_lib import plots, results
+from rppg_lib.files import written_whole
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "02_pos_chrom.quick.json"
+FIGURE = "02_pos_chrom.quick.png"
+METHODS = ("green", "chrom", "pos")      # the table's columns; the figure and the results file have all
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def table(result: results.Result) -> str:
+    """Return the README's table: mean error with its interval, per disturbance and method."""
+    rows = result.tables["errors"]
+    conditions = list(dict.fromkeys(row["condition"] for row in rows))
+    cells = {(row["method"], row["condition"]): f"{row['mae']:.1f} ({row['mae_low']:.1f} to {row['mae_high']:.1f})"
+             for row in rows}
+    head = "| scene | " + " | ".join(method.upper() for method in METHODS) + " |"
+    lines = [head, "|---" * (len(METHODS) + 1) + "|"]
+    for condition in conditions:
+        lines.append(f"| {condition} | " + " | ".join(cells[method, condition] for method in METHODS) + " |")
+    return "\n".join([*lines, "", f"Mean absolute error in bpm with its 95 % interval over people. *{result.stamp}.*"])
+
+
+def updated(readme: str, result: results.Result) -> str:
+    """Return the README with its table replaced."""
+    if BEGIN not in readme or END not in readme:
+        raise SystemExit(f"README.md has no place for the table: put {BEGIN} and {END} around it.")
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n{table(result)}\n{END}{rest.split(END)[1]}"
+
+
+def draw(result: results.Result, path: Path) -> None:
+    """Draw the README's figure: the error of every method in every scene."""
+    plots.use_style()
+    table = pd.DataFrame(result.tables["errors"]).set_index(["method", "condition"])
+    figure, ax = plt.subplots(figsize=(7.2, 6.0))
+    plots.plot_metric(ax, table, metric="mae")
+    with written_whole(path, "wb") as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def main(arguments: list[str]) -> int:
+    path = ROOT / "README.md"
+    old = path.read_text(encoding="utf-8")
+    result = results.load(ROOT / "results" / SOURCE)
+    new = updated(old, result)
+    if "--check" in arguments:
+        print("README.md is up to date." if old == new else "README.md is not: run python tools/readme.py")
+        return int(old != new)
+    with written_whole(path) as file:
+        file.write(new)
+    draw(result, ROOT / "results" / FIGURE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
