@@ -18,7 +18,7 @@ WINDOW_S = 20.0                          # longer waves are judged in windows: a
 AGREE_BPM, AGREE_PART = 6.0, 0.08        # whichever is more: fast hearts vary by more beats per minute
 
 # Odds of "pulse" against "noise" from the two figures below; fitted on simulated traces by tools/fit_quality.py.
-REPEATS_WEIGHT, AGREES_WEIGHT, OFFSET = 10.1, 3.47, -6.48
+REPEATS_WEIGHT, AGREES_WEIGHT, OFFSET = 10.4, 2.90, -6.07
 
 
 def quality(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float] = HR_BAND_HZ) -> np.ndarray | float:

@@ -1,0 +1,127 @@
+"""Pages written from what the runs left behind: results and run times."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_EXERCISE = re.compile(r"Exercise\s+(\d+\.\d+)\W*?([★☆]+)\W*?(\d+)\s*min")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>|$~#])")
+
+
+def results_page(folder: Path) -> str:
+    """Return the page of all result files in ``folder``, one section each."""
+    lines = ["# Results", "",
+             "This page is written by the build from the result files of the run that made this book. Each number has "
+             "its seed, its profile, the versions and the revision of the code beside it. "
+             "Numbers from simulated people are marked as such: they show what a method does to known disturbances, "
+             "not how well it works on a real face. In brackets: 95 % intervals from drawing whole people.", ""]
+    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not files:
+        lines += ["No notebook of this run has written results.", ""]
+    for file in files:
+        lines += _result(json.loads(file.read_text(encoding="utf-8")), file.stem)
+    return "\n".join(lines)
+
+
+def run_times_page(times: Path) -> str:
+    """Return the page of run times from the file that ``rppg run`` writes."""
+    lines = ["# Run times", "",
+             "How long each notebook took in the run that made this book. Another machine gives other times.", ""]
+    rows = json.loads(times.read_text(encoding="utf-8")) if times.is_file() else []
+    if not rows:
+        return "\n".join([*lines, "No run has been recorded.", ""])
+    total = sum(row["seconds"] for row in rows)
+    return "\n".join([*lines, *table(rows), "", f"Together: {total:.0f} s, added up over the notebooks.", ""])
+
+
+def notebook_map(plan: list[dict[str, str]], titles: dict[str, str]) -> str:
+    """Return the map: every notebook of the plan, a link for those in ``titles`` (file stem -> its own title)."""
+    built = {stem[:2]: (stem, title.removeprefix(stem[:2]).lstrip(" .:")) for stem, title in titles.items()}
+    lines = ["| | notebook | afterwards you can |", "| :--- | :--- | :--- |"]
+    for row in plan:
+        stem, title = built.pop(row["number"], ("", row["title"]))
+        link = f"[{_text(title)}](notebooks/{stem}.ipynb)" if stem else f"{_text(title)} *(planned)*"
+        lines.append(f"| {row['number']} | {link} | {_text(row['skill'])} |")
+    lines += [f"| {number} | [{_text(title)}](notebooks/{stem}.ipynb) | |" for number, (stem, title) in built.items()]
+    return "\n".join([*lines, ""])
+
+
+def exercise_table(cells: dict[str, list[str]]) -> str:
+    """Return the table of exercises found in ``cells`` (file stem -> sources): number, stars and minutes."""
+    found = {}
+    for stem, sources in cells.items():
+        for source in sources:
+            for number, stars, minutes in _EXERCISE.findall(source):
+                row = {"exercise": number, "difficulty": stars, "minutes": int(minutes), "notebook": stem}
+                found.setdefault(number, row)
+    if not found:
+        return "No notebook of this run has exercises.\n"
+    rows = sorted(found.values(), key=lambda row: [int(part) for part in row["exercise"].split(".")])
+    total = sum(row["minutes"] for row in rows)
+    return "\n".join([*table(rows), "", f"Exercises: {len(rows)}. Minutes in all: {total}.", ""])
+
+
+def table(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Return ``rows`` as the lines of a Markdown table; columns in order of first appearance.
+
+    >>> table([{"method": "pos", "MAE (bpm)": 0.42, "interval": [0.1, 0.9]}])
+    ['| method | MAE (bpm) | interval |', '| :--- | ---: | ---: |', '| pos | 0.42 | 0.1 to 0.9 |']
+    """
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    numeric = [not any(isinstance(row.get(column), str) for row in rows) for column in columns]
+    return ["| " + " | ".join(map(_text, columns)) + " |",
+            "| " + " | ".join("---:" if right else ":---" for right in numeric) + " |",
+            *("| " + " | ".join(_text(row.get(column)) for column in columns) + " |" for row in rows)]
+
+
+def _result(result: dict[str, Any], stem: str) -> list[str]:
+    name = result.get("name", stem)
+    facts = [(word, result.get(word)) for word in ("profile", "data", "seed", "device", "seconds", "revision", "made")]
+    lines = [f"## {_text(name)}", "", *(f"- {word}: {_text(value)}" for word, value in facts if value is not None), ""]
+    for title, rows in result.get("tables", {}).items():
+        lines += [f"### {_text(title)}", "", *table(map(_with_intervals, rows)), ""]
+    for word in ("config", "versions"):
+        if result.get(word):
+            lines += [f":::{{dropdown}} {word.capitalize()}", "```json",
+                      json.dumps(result[word], indent=2, ensure_ascii=False, default=str), "```", ":::", ""]
+    return lines
+
+
+def _with_intervals(row: dict[str, Any]) -> dict[str, Any]:
+    r"""Put the interval of a figure beside it: name, name_low and name_high become one cell, standard errors go.
+
+    >>> _with_intervals({"method": "pos", "mae": 1.25, "mae_se": 0.4, "mae_low": 0.5, "mae_high": 2.0})
+    {'method': 'pos', 'mae': '1.25\xa0(0.5\xa0to\xa02)'}
+    """
+    ends = [name for name in row if f"{name}_low" in row and f"{name}_high" in row]
+    hidden = {f"{name}_{end}" for name in ends for end in ("low", "high", "se")}
+    return {name: _interval(value, row[f"{name}_low"], row[f"{name}_high"]) if name in ends else value
+            for name, value in row.items() if name not in hidden}
+
+
+def _interval(value: Any, low: Any, high: Any) -> str:
+    if value is None:
+        return ""
+    if low is None or high is None:
+        return _text(value)
+    return f"{_text(value)} ({_text(low)} to {_text(high)})".replace(" ", NO_BREAK)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    if isinstance(value, (list, tuple)):
+        return (" to " if len(value) == 2 else ", ").join(map(_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{_text(key)} {_text(part)}" for key, part in value.items())
+    return _MARKUP.sub(r"\\\1", re.sub(r"[ \t\r\n]+", " ", str(value).strip()))

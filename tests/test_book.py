@@ -1,0 +1,272 @@
+"""The book: what goes in, what is folded, what stops the build, and that its pages are true to the code."""
+
+import copy
+import json
+import re
+
+import nbformat
+import pytest
+
+from rppg_lib import registry
+
+from .checkout import ROOT
+from .small_book import BOOK, STEM, code, module, new_markdown_cell, notebook, printed, project, shown
+
+build, prepare, generated, check_pages = (module(name) for name in ("build", "prepare", "generated", "check_pages"))
+BookError = build.BookError
+PAGES = sorted(BOOK.rglob("*.md"))
+
+
+def cell_with(book, text):
+    found, = (cell for cell in book.cells if text in cell.source)
+    return found
+
+
+@pytest.fixture
+def prepared():
+    return prepare.prepare(notebook())
+
+
+# Executed notebooks
+
+def test_a_notebook_that_was_not_run_stops_the_build(tmp_path):
+    root, out = project(tmp_path)
+    (out / "notebooks" / f"{STEM}.ipynb").unlink()
+    with pytest.raises(BookError, match=rf"{STEM} has not been run.*Run: rppg run 02"):
+        build.assemble(root, out, tmp_path / "source")
+
+
+def test_a_notebook_that_changed_since_it_was_run_stops_the_build(tmp_path):
+    root, out = project(tmp_path)
+    path = root / "notebooks" / f"{STEM}.ipynb"
+    edited = nbformat.read(path, as_version=4)
+    edited.cells[0].source += " More."
+    nbformat.write(edited, path)
+    with pytest.raises(BookError, match=f"{STEM} has changed since it was run"):
+        build.assemble(root, out, tmp_path / "source")
+
+
+def test_a_notebook_that_stopped_with_an_error_stops_the_build_and_names_the_cell(tmp_path):
+    failed = notebook()
+    failed.cells[3].outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="fs of 0", traceback=[])]
+    root, out = project(tmp_path, failed)
+    with pytest.raises(BookError, match=f"{STEM} stopped in cell 4: ValueError: fs of 0"):
+        build.assemble(root, out, tmp_path / "source")
+
+
+def test_an_error_that_a_cell_announces_is_shown(tmp_path):
+    wanted = notebook()
+    wanted.cells[3].outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="fs of 0", traceback=[])]
+    wanted.cells[3].metadata.tags = ["raises-exception"]
+    root, out = project(tmp_path, wanted)
+    build.assemble(root, out, tmp_path / "source")
+    assert (tmp_path / "source" / "notebooks" / f"{STEM}.ipynb").is_file()
+
+
+def test_solutions_fold_with_their_output(prepared):
+    solution = cell_with(prepared, "def alpha")
+    assert "hide-cell" in solution.metadata.tags
+    assert solution.metadata["mystnb"]["code_prompt_show"] == "Show the solution"
+
+
+def test_hints_fold_under_their_own_title(prepared):
+    source = cell_with(prepared, "Think of").source
+    assert source.startswith(":::::{dropdown} Hint 1: spread\n")
+    assert "<details>" not in source
+
+
+def test_a_hint_without_a_title_folds_too(prepared):
+    assert cell_with(prepared, "Divide one").source.startswith(":::::{dropdown} Hint\n")
+
+
+def test_an_exercise_stays_open(prepared):
+    assert not {"hide-cell", "hide-input"} & set(cell_with(prepared, "my_alpha").metadata.tags)
+
+
+def test_parameters_are_shown_once_when_the_run_repeated_them(prepared):
+    assert sum("people = 8" in cell.source for cell in prepared.cells) == 1
+
+
+def test_parameters_that_the_run_changed_are_shown():
+    changed = notebook()
+    cell_with(changed, "# Parameters").source = "# Parameters\npeople = 40"
+    assert sum("people =" in cell.source for cell in prepare.prepare(changed).cells) == 2
+
+
+def test_nothing_of_the_machine_that_ran_a_notebook_is_published(prepared):
+    assert "somebody" not in nbformat.writes(prepared)
+    assert "papermill" not in nbformat.writes(prepared)
+
+
+def test_a_wiped_progress_line_leaves_nothing(prepared):
+    assert len(cell_with(prepared, "table  #").outputs) == 1
+
+
+def test_outputs_that_say_something_stay():
+    error = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+    said = code("1", printed("x"), shown(text_plain="1"), error)
+    assert len(prepare.prepare(nbformat.v4.new_notebook(cells=[said])).cells[0].outputs) == 3
+
+
+def test_alternative_text_of_a_cell_reaches_its_pictures():
+    pictured = nbformat.v4.new_notebook(cells=[code("plot()", alt="A rising line.")])
+    assert prepare.prepare(pictured).cells[0].metadata["mystnb"]["image"]["alt"] == "A rising line."
+
+
+# Generated pages
+
+def test_the_map_links_what_exists_and_marks_the_rest_as_planned():
+    plan = [{"number": "01", "title": "Light", "skill": "see"}, {"number": "02", "title": "POS", "skill": "write"}]
+    lines = generated.notebook_map(plan, {"02_pos": "02 POS, at last", "12_more": "More"}).splitlines()
+    assert "Light *(planned)*" in lines[2]
+    assert "[POS, at last](notebooks/02_pos.ipynb)" in lines[3]
+    assert "[More](notebooks/12_more.ipynb)" in lines[4]
+
+
+def test_exercises_are_listed_in_their_order_with_stars_and_minutes():
+    cells = {"02_pos": ["x  # Exercise 2.10  ★☆☆  5 min", "def f():  # Exercise 2.2  ★★☆  10 min", "see Exercise 2.2"]}
+    text = generated.exercise_table(cells)
+    assert text.index("| 2.2 | ★★☆ | 10 |") < text.index("| 2.10 | ★☆☆ | 5 |")
+    assert "Minutes in all: 15" in text
+
+
+def test_a_word_in_a_table_cannot_break_the_table():
+    line = generated.table([{"a": "x | y\n*z*"}])[2]
+    assert line == r"| x \| y \*z\* |"
+
+
+def test_a_results_page_says_where_the_numbers_come_from(tmp_path):
+    _, out = project(tmp_path)
+    page = generated.results_page(out / "results")
+    assert "- data: simulated" in page and "- seed: 0" in page
+    assert "1.5 (1 to 2)" in page.replace(generated.NO_BREAK, " ")
+
+
+def test_run_times_are_listed_and_added_up(tmp_path):
+    rows = [{"notebook": "02_pos", "seconds": 17.1}, {"notebook": "03_more", "seconds": 20.4}]
+    (tmp_path / "run_times.json").write_text(json.dumps(rows), encoding="utf-8")
+    page = generated.run_times_page(tmp_path / "run_times.json")
+    assert r"| 02\_pos | 17.1 |" in page and "Together: 38 s" in page
+
+
+def test_missing_records_leave_honest_pages(tmp_path):
+    assert "No notebook of this run has written results." in generated.results_page(tmp_path / "none")
+    assert "No run has been recorded." in generated.run_times_page(tmp_path / "none.json")
+
+
+# Pages that stand alone
+
+def page(tmp_path, body, head=""):
+    (tmp_path / "index.html").write_text(f"<html><head>{head}</head><body>{body}</body></html>", encoding="utf-8")
+    (tmp_path / "here.png").write_bytes(b"")
+    (tmp_path / "other.html").write_text('<p id="place">', encoding="utf-8")
+    return check_pages.problems(tmp_path)
+
+
+@pytest.mark.parametrize("body, head", [
+    ('<img src="here.png"> <img src="data:image/png;base64,AAAA">', '<script src="data:,1"></script>'),
+    ('<a href="https://doi.org/10.1109/TBME.2016.2609282">a paper, when the reader asks for it</a>', ""),
+    ('<a href="other.html#place">there</a> <a href="#top" id="top">here</a>', '<link rel="canonical" href="https://x.org">'),
+])
+def test_a_page_that_stands_alone_passes(tmp_path, body, head):
+    assert page(tmp_path, body, head) == []
+
+
+@pytest.mark.parametrize("body, head", [
+    ('<img src="https://x.org/a.png">', ""),
+    ('<img srcset="here.png 1x, //x.org/a.png 2x">', ""),
+    ('<img src="gone.png">', ""),
+    ('<p style="background: url(https://x.org/a.png)">', ""),
+    ('<a href="gone.html">', ""),
+    ('<a href="other.html#nowhere">', ""),
+    ('<iframe src="https://x.org"></iframe>', ""),
+    ("", '<script src="https://x.org/a.js"></script>'),
+    ("", '<link rel="stylesheet" href="https://x.org/a.css">'),
+    ("", '<link rel="preconnect" href="https://fonts.x.org">'),
+    ("", '<style>@import "https://x.org/a.css";</style>'),
+])
+def test_a_page_that_needs_something_from_elsewhere_is_found(tmp_path, body, head):
+    assert len(page(tmp_path, body, head)) == 1
+
+
+def test_a_style_sheet_that_needs_something_from_elsewhere_is_found(tmp_path):
+    (tmp_path / "style.css").write_text("@font-face { src: url('https://x.org/font.woff2') }", encoding="utf-8")
+    assert page(tmp_path, "") == ["style.css: loads https://x.org/font.woff2 from outside"]
+
+
+# The whole build
+
+@pytest.mark.slow
+def test_the_book_is_built_once_and_not_again_until_something_changes(tmp_path):
+    root, out = project(tmp_path)
+    assert "index.html" in build.build(root, out)
+    text = (out / "book" / "notebooks" / f"{STEM}.html").read_text("utf-8")
+    assert "<details" in text and "Show the solution" in text and "rppg-slider" in text
+    assert "THEBE" not in text
+    assert "nothing has changed" in build.build(root, out)
+    assert check_pages.problems(out / "book") == []
+    (out / "results" / f"{STEM}.quick.json").unlink()
+    assert "pages in" in build.build(root, out)
+
+
+@pytest.mark.slow
+def test_a_warning_stops_the_build_and_leaves_the_former_book(tmp_path):
+    root, out = project(tmp_path)
+    (out / "book").mkdir()
+    (out / "book" / "index.html").write_text("the former book", encoding="utf-8")
+    broken = copy.deepcopy(notebook())
+    broken.cells.append(new_markdown_cell("As {cite:t}`nobody1900` says, see [this](nowhere.md)."))
+    root, out = project(tmp_path, broken)
+    with pytest.raises(BookError) as raised:
+        build.build(root, out)
+    assert all(word in str(raised.value) for word in (f"{STEM}.ipynb", "nobody1900", "nowhere.md"))
+    assert (out / "book" / "index.html").read_text("utf-8") == "the former book"
+
+
+# True to the code
+
+def entries():
+    text = (BOOK / "refs.bib").read_text("utf-8")
+    return {match[1]: match[0] for match in re.finditer(r"@\w+\{([^,]+),.*?\n\}", text, re.DOTALL)}
+
+
+def test_every_registered_method_cites_an_entry_of_the_bibliography():
+    assert {entry.cites for entry in registry.available().values()} <= set(entries())
+
+
+def test_every_key_that_a_docstring_names_is_in_the_bibliography():
+    named = {key for path in (ROOT / "rppg_lib").rglob("*.py")
+             for key in re.findall(r"``([a-z]+(?:19|20)\d\d[a-z]*)``", path.read_text("utf-8"))}
+    assert named and named <= set(entries())
+
+
+def test_every_entry_of_the_bibliography_can_be_looked_up():
+    for key, text in entries().items():
+        assert re.search(r"doi\s*=\s*\{10\.|arXiv:\d{4}\.\d{5}", text), key
+        assert re.search(r"year\s*=\s*\{(19|20)\d\d\}", text), key
+
+
+def test_the_architecture_page_knows_every_part_of_the_library():
+    table = [line for line in (BOOK / "architecture.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    there, planned = ({name for line in table if ("*planned" in line) is later
+                       for name in re.findall(r"`(\w+)/?`", line.split("|")[2])} for later in (False, True))
+    parts = {path.stem for path in (ROOT / "rppg_lib").iterdir()
+             if path.suffix == ".py" or (path / "__init__.py").is_file()} - {"__init__"}
+    assert parts == there
+    assert planned and planned.isdisjoint(parts)
+
+
+def test_the_code_on_adding_a_method_runs_as_it_stands(monkeypatch):
+    registry.available()
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    blocks = re.findall(r"```python\n(.*?)```", (BOOK / "add-a-model" / "index.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) > 3
+    names = {}
+    for block in blocks:
+        exec(compile(block, "book/add-a-model/index.md", "exec"), names)
+    assert "gr" in registry.available()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(BOOK).as_posix())
+def test_a_page_begins_with_its_title(path):
+    assert re.match(r"# \S", path.read_text("utf-8"))
