@@ -6,7 +6,6 @@ colour-blind readers; markers differ for those who print in grey.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.resources import as_file, files
 
 import matplotlib.pyplot as plt
@@ -90,8 +89,7 @@ def plot_bland_altman(ax: Axes, agreement: BlandAltman, *, colour: str = METHOD_
 
 def plot_metric(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
     """Draw one metric of a summary indexed by method and condition: a point with its 95 % interval for each."""
-    if metric not in METRICS:
-        raise ValueError(f"plot_metric: no metric is called {metric!r}. There are {', '.join(METRICS)}.")
+    _check_metric("plot_metric", metric)
     if not {"method", "condition"} <= set(table.index.names):
         raise ValueError(f"plot_metric: needs a table by method and condition, got one by "
                          f"{', '.join(map(str, table.index.names))}. Use summarise(rows, by=['method', 'condition']).")
@@ -110,12 +108,32 @@ def plot_metric(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
     return ax
 
 
-def plot_lines(ax: Axes, x: Sequence[float], lines: dict[str, Sequence[float]], *, x_label: str, y_label: str) -> Axes:
-    """Draw one line per method over a parameter, each with its colour and marker, named at its end."""
-    for name, values in lines.items():
-        colour, marker = method_look(name)
-        ax.plot(x, values, color=colour, marker=marker, markersize=4)
-        ax.annotate(name, (x[-1], values[-1]), xytext=(6, 0), textcoords="offset points", color=colour, va="center",
-                    annotation_clip=False)
-    ax.set(xlabel=x_label, ylabel=y_label)
+def plot_growth(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
+    """Draw one metric of a summary indexed by strength and method: a line per method, its 95 % interval as a band."""
+    _check_metric("plot_growth", metric)
+    ends = {}
+    for method in dict.fromkeys(table.index.get_level_values("method")):
+        rows = table.xs(method, level="method")
+        colour, marker = method_look(method)
+        ax.plot(rows.index, rows[metric], color=colour, marker=marker, markersize=4)
+        low, high = (rows[metric + end] for end in ("_low", "_high"))
+        ax.fill_between(rows.index, low, high, color=colour, alpha=0.15, linewidth=0)
+        ends[method] = (rows.index[-1], rows[metric].iloc[-1])
+    ax.set(xlabel="strength", ylabel=UNITS[metric])
+    _name_ends(ax, ends)
     return ax
+
+
+def _name_ends(ax: Axes, ends: dict[str, tuple[float, float]]) -> None:
+    """Write each method's name beside the end of its line, far enough apart to be read."""
+    low, high = ax.get_ylim()
+    lowest = -np.inf
+    for method, (x, y) in sorted(ends.items(), key=lambda end: end[1][1]):
+        lowest = max(y, lowest + 0.07 * (high - low))
+        ax.annotate(method, (x, y), xytext=(ax.get_xlim()[1], lowest), textcoords="data", color=method_look(method)[0],
+                    va="center", annotation_clip=False)
+
+
+def _check_metric(who: str, metric: str) -> None:
+    if metric not in METRICS:
+        raise ValueError(f"{who}: no metric is called {metric!r}. There are {', '.join(METRICS)}.")

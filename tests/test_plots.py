@@ -38,6 +38,16 @@ def agreement(people=20):
     return bland_altman(x, x + np.random.default_rng(1).normal(1, 3, people))
 
 
+STRENGTHS, GROWTH = [0, 1, 2], {"pos": [3.0, 2, 5], "chrom": [4.0, 1, 5]}
+
+
+def growth():
+    """Return a summary by strength and method whose intervals reach 1 below and 2 above."""
+    rows = [{"strength": s, "method": name, "mae": v, "mae_low": v - 1, "mae_high": v + 2}
+            for name, values in GROWTH.items() for s, v in zip(STRENGTHS, values)]
+    return pd.DataFrame(rows).set_index(["strength", "method"])
+
+
 CALLS = {
     "wave": (lambda ax: plots.plot_wave(ax, np.sin(T), fs=30), "time (s)", ""),
     "trace": (lambda ax: plots.plot_trace(ax, np.ones((300, 3)), fs=30), "time (s)", "mean skin colour (0-255)"),
@@ -45,8 +55,7 @@ CALLS = {
     "bland_altman": (lambda ax: plots.plot_bland_altman(ax, agreement()), "mean of true and measured rate (bpm)",
                      "measured - true (bpm)"),
     "metric": (lambda ax: plots.plot_metric(ax, table()), "mean absolute error (bpm)", ""),
-    "lines": (lambda ax: plots.plot_lines(ax, [1, 2], {"pos": [3, 4]}, x_label="speed (m/s)", y_label="error (bpm)"),
-              "speed (m/s)", "error (bpm)"),
+    "growth": (lambda ax: plots.plot_growth(ax, growth()), "strength", "mean absolute error (bpm)"),
 }
 
 
@@ -188,13 +197,16 @@ def test_every_metric_has_a_unit():
     assert list(plots.UNITS) == list(METRICS)
 
 
-def test_lines_are_drawn_as_given_and_named_at_their_ends(ax):
-    x, lines = [0, 1, 2], {"pos": [3.0, 2, 5], "chrom": [4.0, 1, 1]}
-    plots.plot_lines(ax, x, lines, x_label="x", y_label="y")
-    for line, text, (name, values) in zip(ax.lines, ax.texts, lines.items(), strict=True):
-        np.testing.assert_array_equal(line.get_xydata(), np.c_[x, values])
-        assert text.get_text() == name and text.xy == (2, values[-1])
+def test_growth_is_a_line_and_a_band_for_each_method_named_at_its_end_and_readable(ax):
+    plots.plot_growth(ax, growth())
+    for line, band, (name, values) in zip(ax.lines, ax.collections, GROWTH.items(), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.c_[STRENGTHS, values])
         assert (line.get_color(), line.get_marker()) == plots.method_look(name)
+        low, high = band.get_paths()[0].get_extents().get_points()[:, 1]
+        assert (low, high) == (min(values) - 1, max(values) + 2)
+    assert {text.get_text(): text.xy for text in ax.texts} == {name: (2, values[-1]) for name, values in GROWTH.items()}
+    heights = sorted(text.get_position()[1] for text in ax.texts)
+    assert min(np.diff(heights)) >= 0.06 * np.ptp(ax.get_ylim())
 
 
 def test_every_registered_method_has_a_colour_and_a_marker_of_its_own():

@@ -53,8 +53,7 @@ def score_waves(method: str, wave: np.ndarray, label: np.ndarray, *, fs: float, 
     if len(wave) != len(label):
         raise ValueError(f"score_waves: wave and label must have one value per frame each, got {len(wave)} and "
                          f"{len(label)}. Resample the label onto the frames.")
-    cuts = signal.windows(len(wave), fs=fs, window_s=np.inf if window_s is None else window_s, step_s=step_s,
-                          keep_trailing=readout.keep_trailing)
+    cuts = _cuts(len(wave), fs, readout, window_s, step_s)
     by_length: dict[int, list[slice]] = {}
     for cut in cuts:
         by_length.setdefault(cut.stop - cut.start, []).append(cut)
@@ -75,13 +74,14 @@ def _score_clip(estimator: registry.Estimator, clip: Clip, readout: ReadOut, win
     where = {"clip_id": clip.id, "subject": clip.subject, "dataset": clip.dataset, "condition": clip.condition,
              "start_s": clip.start_s}
     try:
-        wave = estimator.predict(clip).wave
-        if len(wave) != len(clip):
-            raise ValueError(f"{estimator.name}: must return one value per frame, "
-                             f"returned {len(wave)} for {len(clip)} frames.")
-    except ValueError as error:
-        return [_unread(estimator.name, where | {"seconds": len(clip) / clip.fs}, str(error))]
-    return score_waves(estimator.name, wave, clip.label, fs=clip.fs, where=where, readout=readout, window_s=window_s,
+        pulse = estimator.predict(clip)
+        if (len(pulse.wave), pulse.fs) != (len(clip), clip.fs):
+            raise ValueError(f"{estimator.name}: must return one value per frame, returned {len(pulse.wave)} at "
+                             f"{pulse.fs:g} fps for {len(clip)} frames at {clip.fs:g} fps.")
+    except ValueError as error:                                      # one row for each window that is lost
+        return [_unread(estimator.name, _place(where, cut, clip.fs), str(error))
+                for cut in _cuts(len(clip), clip.fs, readout, window_s, step_s)]
+    return score_waves(estimator.name, pulse.wave, clip.label, fs=clip.fs, where=where, readout=readout, window_s=window_s,
                        step_s=step_s)
 
 
@@ -114,17 +114,22 @@ class _Context:
             quality = signal.quality(waves, fs=self.fs, band_hz=self.readout.band_hz)
         return [Score(method=self.method, hr_true=float(reading.hr_true[i]), hr_pred=float(reading.hr_pred[i]),
                       snr_db=float(reading.snr_db[i]), macc=float(reading.macc[i]), quality=float(quality[i]),
-                      **self.place(cut)) for i, cut in enumerate(cuts)]
+                      **_place(self.where, cut, self.fs)) for i, cut in enumerate(cuts)]
 
     def read_or_say_why(self, cut: slice) -> list[Score]:
         try:
             return self.read([cut])
         except ValueError as error:
-            return [_unread(self.method, self.place(cut), str(error))]
+            return [_unread(self.method, _place(self.where, cut, self.fs), str(error))]
 
-    def place(self, cut: slice) -> dict:
-        return self.where | {"start_s": self.where["start_s"] + cut.start / self.fs,
-                             "seconds": (cut.stop - cut.start) / self.fs}
+
+def _cuts(frames: int, fs: float, readout: ReadOut, window_s: float | None, step_s: float | None) -> list[slice]:
+    return signal.windows(frames, fs=fs, window_s=np.inf if window_s is None else window_s, step_s=step_s,
+                          keep_trailing=readout.keep_trailing)
+
+
+def _place(where: dict, cut: slice, fs: float) -> dict:
+    return where | {"start_s": where["start_s"] + cut.start / fs, "seconds": (cut.stop - cut.start) / fs}
 
 
 def _unread(method: str, place: dict, why: str) -> Score:

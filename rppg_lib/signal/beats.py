@@ -185,7 +185,9 @@ def _band_power(at_s: np.ndarray, ms: np.ndarray) -> tuple[float, float]:
     freq = np.arange(0.5 / duration, 0.5, 0.5 / duration) if duration > 0 else np.zeros(0)
     if len(freq) < 2:
         return np.nan, np.nan
-    density = lombscargle(at_s, ms - ms.mean(), 2 * np.pi * freq) * 2 * duration / len(ms)
+    # A few frequencies at a time: SciPy holds a table of all times by all frequencies, gigabytes after some hours.
+    blocks = np.array_split(2 * np.pi * freq, len(freq) // 256 + 1)
+    density = np.concatenate([lombscargle(at_s, ms - ms.mean(), block) for block in blocks]) * 2 * duration / len(ms)
     step = freq[1] - freq[0]
     lf, hf = (float(step * density[(freq >= a) & (freq < b)].sum()) for a, b in ((0.04, 0.15), (0.15, 0.4)))
     return (lf if duration >= 120 else np.nan, hf if duration >= 60 else np.nan)

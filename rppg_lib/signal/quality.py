@@ -28,8 +28,9 @@ def quality(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float] = HR_BA
     2. Do its parts agree? The share of shorter, overlapping pieces whose rate is within 6 bpm or
        8 % of the whole wave's.
 
-    Noise, even after a band-pass, has a spectral peak somewhere; it does neither. Motion or a flickering lamp at a
-    steady rate does both: no figure taken from one wave can tell those from a pulse.
+    Noise, even after a band-pass, has a spectral peak somewhere; it does neither. The hardest is noise that grows
+    towards slow frequencies: inside the band it is nearly a tone, and 10 s of it deceive more often. Motion or a
+    flickering lamp at a steady rate does both: no figure taken from one wave can tell those from a pulse.
 
     Args:
         wave: ``(..., T)``, 5 s or longer. Beyond 20 s: the median over windows of 20 s, every 10 s.

@@ -85,7 +85,22 @@ def test_a_band_that_makes_no_sense_is_an_error_at_once(band_hz, message):
 
 def test_the_label_of_a_readout_says_band_and_rule():
     assert FIELD.label == "compatible, fft, 0.6-3.3 Hz"
+    assert FIELD_2023.label == "compatible, fft, 0.75-2.5 Hz"
     assert FINE.label == "ours, fine, 0.667-3 Hz"
+
+
+def test_snr_is_taken_at_the_rate_of_the_label_and_not_of_the_estimate():
+    t = np.arange(600) / 30
+    wave, label = np.sin(2 * np.pi * 1.9 * t), np.sin(2 * np.pi * 1.2 * t)
+    assert FINE(label, label, fs=30).snr_db > 20 and FINE(wave, label, fs=30).snr_db < -20
+
+
+def test_noise_above_the_band_counts_as_noise_as_far_as_the_harmonic_of_a_fast_heart_would_count():
+    t = np.arange(600) / 30
+    label = np.sin(2 * np.pi * 1.2 * t)
+    assert FINE(label + np.sin(2 * np.pi * 3.5 * t), label, fs=30).snr_db == pytest.approx(0, abs=0.5)
+    fast = np.sin(2 * np.pi * 1.75 * t)
+    assert FINE(fast + np.sin(2 * np.pi * 3.5 * t), fast, fs=30).snr_db > 20
 
 
 def test_the_prepared_wave_keeps_both_edges_of_the_band():

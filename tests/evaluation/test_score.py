@@ -93,101 +93,72 @@ def test_a_prediction_without_a_pulse_is_said_to_be_doubtful(tmp_path):
     assert "4 of 4 windows have a quality below 0.5" in score_file(tmp_path / "p.npz").to_text()
 
 
-def broken(tmp_path, kind):
-    path = tmp_path / "p.npz"
-    x = np.sin(np.arange(300) / 4)
-    if kind == "truncated":
-        np.savez(path, pred=x, label=x, fs=30)
-        path.write_bytes(path.read_bytes()[:200])
-    elif kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "pickled":
-        np.savez(path, pred=np.array([x, x[:10]], dtype=object), label=x, fs=30)
-    elif kind == "no label":
-        np.savez(path, pred=x, fs=30)
-    elif kind == "no label for a name":
-        np.savez(path, **{"pred/a": x, "fs": 30})
-    elif kind == "lengths":
-        np.savez(path, pred=x, label=x[:-1], fs=30)
-    elif kind == "fs zero":
-        np.savez(path, pred=x, label=x, fs=0)
-    elif kind == "fs text":
-        np.savez(path, pred=x, label=x, fs="thirty")
-    elif kind == "an array alone":
-        np.save(tmp_path / "p.npy", x)
-        path = (tmp_path / "p.npy").rename(path)
-    elif kind == "damaged":
-        np.savez_compressed(path, pred=np.random.default_rng(0).normal(size=300), label=x, fs=30)
-        content = bytearray(path.read_bytes())
-        content[60:200] = bytes(140)
-        path.write_bytes(content)
-    elif kind == "no frames":
-        np.savez(path, pred=x[:0], label=x[:0], fs=30)
-    elif kind == "no frames in a name":
-        np.savez(path, **{"pred/a": x[:0], "label/a": x[:0], "fs": 30})
-    elif kind == "no records":
-        np.savez(path, pred=x[None][:0], label=x[None][:0], fs=30)
-    elif kind == "a column":
-        np.savez(path, pred=x[:, None], label=x[:, None], fs=30)
-    elif kind == "complex":
-        np.savez(path, pred=x + 1j, label=x, fs=30)
-    elif kind == "text waves":
-        np.savez(path, pred=["a"] * 300, label=["b"] * 300, fs=30)
-    elif kind == "wrong ending":
-        path = tmp_path / "p.txt"
-        path.write_text("1,2")
-    elif kind == "csv without columns":
-        path = tmp_path / "p.csv"
-        path.write_text("a,b\n1,2\n")
-    elif kind == "csv with a hole in time":
-        path = tmp_path / "p.csv"
-        path.write_text("time_s,pred,label\n0,1,1\n0.1,2,2\n,1,1\n0.3,2,2\n")
-    elif kind == "csv of two rates":
-        path = tmp_path / "p.csv"
-        path.write_text("fs,pred,label\n30,1,1\n30,2,2\n25,1,1\n")
-    elif kind == "csv of two people":
-        path = tmp_path / "p.csv"
-        path.write_text("fs,subject,pred,label\n30,anna,1,1\n30,bert,2,2\n")
-    elif kind == "csv with binary":
-        path = tmp_path / "p.csv"
-        path.write_bytes(bytes(range(256)))
-    elif kind == "csv empty":
-        path = tmp_path / "p.csv"
-        path.write_text("")
-    elif kind == "csv uneven":
-        path = tmp_path / "p.csv"
-        path.write_text("time_s,pred,label\n0,1,1\n0.1,2,2\n5,1,1\n5.1,2,2\n")
-    elif kind == "csv header only":
-        path = tmp_path / "p.csv"
-        path.write_text("time_s,pred,label\n")
-    elif kind == "empty folder":
-        path = tmp_path / "folder"
-        path.mkdir()
-    elif kind == "missing":
-        path = tmp_path / "nowhere.npz"
-    return path
+X = np.sin(np.arange(300) / 4)
+BROKEN = {                               # what is in the file, and what is said about it
+    "pickled": ({"pred": np.array([X, X[:10]], dtype=object), "label": X, "fs": 30}, "cannot be read as .npz"),
+    "no label": ({"pred": X, "fs": 30}, "no array 'label'"),
+    "no label for a name": ({"pred/a": X, "fs": 30}, "no 'label' came with it"),
+    "lengths": ({"pred": X, "label": X[:-1], "fs": 30}, r"\(300,\) and \(299,\)"),
+    "fs zero": ({"pred": X, "label": X, "fs": 0}, "positive number"),
+    "fs text": ({"pred": X, "label": X, "fs": "thirty"}, "one number"),
+    "text waves": ({"pred": ["a"] * 300, "label": ["b"] * 300, "fs": 30}, "must be real numbers"),
+    "complex": ({"pred": X + 1j, "label": X, "fs": 30}, "must be real numbers"),
+    "no frames": ({"pred": X[:0], "label": X[:0], "fs": 30}, r"\(T,\) or \(records, T\), got \(0,\)"),
+    "no frames in a name": ({"pred/a": X[:0], "label/a": X[:0], "fs": 30}, r"equally long \(T,\), got \(0,\)"),
+    "no records": ({"pred": X[None][:0], "label": X[None][:0], "fs": 30}, r"got \(0, 300\)"),
+    "a column": ({"pred": X[:, None], "label": X[:, None], "fs": 30}, r"got \(300, 1\)"),
+    "csv without columns": ("a,b\n1,2\n", "columns pred, label and time_s"),
+    "csv with binary": (bytes(range(256)), "cannot be read as a table|needs the columns"),
+    "csv empty": ("", "cannot be read as a table"),
+    "csv header only": ("time_s,pred,label\n", "0 of 0 rows have a time"),
+    "csv uneven": ("time_s,pred,label\n0,1,1\n0.1,2,2\n5,1,1\n5.1,2,2\n", "even steps .they range from 0.1 to 4.9 s"),
+    "csv with a lost frame": ("time_s,pred,label\n0,1,1\n0.1,2,2\n0.2,1,1\n0.4,2,2\n0.5,1,1\n", "from 0.1 to 0.2 s"),
+    "csv with a hole in time": ("time_s,pred,label\n0,1,1\n0.1,2,2\n,1,1\n0.3,2,2\n", "3 of 4 rows have a time"),
+    "csv of two rates": ("fs,pred,label\n30,1,1\n30,2,2\n25,1,1\n", "fs must hold one value"),
+    "csv of two people": ("fs,subject,pred,label\n30,anna,1,1\n30,bert,2,2\n", "subject must hold one value"),
+}
 
 
-@pytest.mark.parametrize("kind, message", [
-    ("truncated", "cannot be read as .npz"), ("empty", "cannot be read as .npz"), ("pickled", "cannot be read as .npz"),
-    ("no label", "no array 'label'"), ("no label for a name", "no 'label' came with it"),
-    ("lengths", r"\(300,\) and \(299,\)"), ("fs zero", "positive number"), ("fs text", "one number"),
-    ("text waves", "must be real numbers"), ("complex", "must be real numbers"),
-    ("an array alone", "cannot be read as .npz"), ("damaged", "cannot be read as .npz"),
-    ("no frames", r"\(T,\) or \(records, T\), got \(0,\)"), ("no frames in a name", r"equally long \(T,\), got \(0,\)"),
-    ("no records", r"got \(0, 300\)"), ("a column", r"got \(300, 1\)"), ("wrong ending", "neither .npz nor .csv"),
-    ("csv without columns", "columns pred, label and time_s"),
-    ("csv with binary", "cannot be read as a table|needs the columns"), ("csv empty", "cannot be read as a table"),
-    ("csv uneven", r"even steps \(they range from 0.1 to 4.9 s\)"),
-    ("csv with a hole in time", "3 of 4 rows have a time"), ("csv header only", "0 of 0 rows have a time"),
-    ("csv of two rates", "fs must hold one value"), ("csv of two people", "subject must hold one value"),
-     ("empty folder", "holds no .csv"),
-    ("missing", "there is no file"),
-])
-def test_a_broken_file_is_one_clear_error(tmp_path, kind, message):
-    with pytest.raises((ValueError, FileNotFoundError, TypeError), match=message) as caught:
-        score_file(broken(tmp_path, kind))
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_with_the_wrong_content_is_one_clear_error(tmp_path, kind):
+    content, message = BROKEN[kind]
+    if isinstance(content, dict):
+        path = tmp_path / "p.npz"
+        np.savez(path, **content)
+    else:
+        path = tmp_path / "p.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
+        score_file(path)
     assert str(caught.value).startswith("score")
+
+
+@pytest.mark.parametrize("damage", ["cut off", "empty", "overwritten", "another format"])
+def test_a_damaged_file_is_one_clear_error(tmp_path, damage):
+    path = tmp_path / "p.npz"
+    np.savez_compressed(path, pred=np.random.default_rng(0).normal(size=300), label=X, fs=30)
+    content = bytearray(path.read_bytes())
+    if damage == "another format":
+        np.save(tmp_path / "p.npy", X)
+        content = (tmp_path / "p.npy").read_bytes()
+    elif damage == "overwritten":
+        content[60:200] = bytes(140)
+    else:
+        content = content[:200 if damage == "cut off" else 0]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="score: p.npz cannot be read as .npz"):
+        score_file(path)
+
+
+def test_a_file_that_is_not_there_or_not_of_a_known_kind_is_one_clear_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="score: there is no file"):
+        score_file(tmp_path / "nowhere.npz")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FileNotFoundError, match="holds no .csv"):
+        score_file(tmp_path / "folder")
+    (tmp_path / "p.txt").write_text("1,2")
+    with pytest.raises(ValueError, match="score: p.txt is neither .npz nor .csv"):
+        score_file(tmp_path / "p.txt")
 
 
 @pytest.mark.parametrize("cells, subject", [("01", "01"), ("", "r0"), ("anna", "anna")])

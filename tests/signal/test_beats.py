@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -27,7 +28,9 @@ def test_intervals_between_beats_are_found_finer_than_a_frame(fs):
 
 def test_a_dicrotic_wave_is_not_a_beat():
     wave, starts = train(np.full(40, 1.0))
-    assert len(signal.beat_times(wave, fs=100)) == pytest.approx(len(starts), abs=1)
+    phase = (np.arange(len(wave)) / 100 - 0.5) % 1                   # one half as high and as steep as the beat
+    wave = wave + 0.5 * np.exp(-0.5 * ((phase - 0.6) / 0.05) ** 2)
+    assert len(signal.beat_times(wave, fs=100)) == len(starts)
 
 
 def test_a_weak_stretch_loses_no_beats():
@@ -76,6 +79,24 @@ def test_hrv_equals_neurokit():
     assert 100 * ours.pnn50 == pytest.approx(theirs.HRV_pNN50, abs=0.5)
 
 
+def test_a_change_across_a_missed_beat_is_no_change_from_one_interval_to_the_next():
+    beats = np.cumsum(np.r_[np.full(30, 0.8), 1.7, np.full(30, 0.9)])        # steady, a gap, steady again
+    found = signal.hrv(beats)
+    assert found.dropped == 1 and found.rmssd_ms == pytest.approx(0, abs=1e-6) and found.pnn50 == 0
+    assert found.sdnn_ms == pytest.approx(50, rel=0.02)              # half of them 50 ms below, half above the mean
+
+
+@pytest.mark.parametrize("hz, lf, hf", [(0.02, 0, 0), (0.1, 1, 0), (0.25, 0, 1), (0.45, 0, 0)])
+def test_an_oscillation_counts_in_its_own_band_alone(hz, lf, hf):
+    t, beats = 0.0, []
+    while t < 400:
+        beats.append(t)
+        t += 0.8 + 0.03 * np.sin(2 * np.pi * hz * t)
+    found, power = signal.hrv(beats), 30**2 / 2
+    assert found.lf_ms2 == pytest.approx(lf * power, abs=0.15 * power)
+    assert found.hf_ms2 == pytest.approx(hf * power, abs=0.15 * power)
+
+
 def test_band_power_is_the_variance_of_the_oscillation_that_was_put_in():
     t, beats = 0.0, []
     while t < 300:
@@ -86,10 +107,21 @@ def test_band_power_is_the_variance_of_the_oscillation_that_was_put_in():
     assert found.lf_ms2 == pytest.approx(50**2 / 2, rel=0.15)
 
 
-def test_short_recordings_have_no_slow_power():
-    beats = np.cumsum(0.8 + 0.05 * np.random.default_rng(0).normal(size=60))
-    found = signal.hrv(beats)
-    assert np.isnan(found.hf_ms2) and np.isnan(found.lf_hf) and found.sdnn_ms > 0
+@pytest.mark.parametrize("count, lf, hf", [(60, False, False), (100, False, True), (170, True, True)])
+def test_short_recordings_have_no_slow_power(count, lf, hf):
+    """48, 80 and 136 s: breathing needs a minute, the slower waves two."""
+    found = signal.hrv(np.cumsum(0.8 + 0.05 * np.random.default_rng(0).normal(size=count)))
+    assert (np.isfinite(found.lf_ms2), np.isfinite(found.hf_ms2), np.isfinite(found.lf_hf)) == (lf, hf, lf and hf)
+    assert found.sdnn_ms > 0
+
+
+def test_twenty_minutes_of_beats_need_little_memory():
+    beats = np.cumsum(0.8 + 0.05 * np.random.default_rng(0).normal(size=1500))
+    tracemalloc.start()
+    signal.hrv(beats)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 60e6                                               # the table of times by frequencies alone: 14e6
 
 
 def test_too_few_beats_are_an_error():

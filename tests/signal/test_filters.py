@@ -29,6 +29,16 @@ def test_bandpass_scales_a_sine_by_its_response_squared_and_does_not_shift_it(hz
     np.testing.assert_allclose(out[middle], expected[middle], atol=2e-3)
 
 
+@pytest.mark.parametrize("hz", [0.75, 1.2])
+def test_bandpass_of_a_piece_is_nearly_that_of_the_whole_up_to_half_a_second_from_its_ends(hz):
+    t = np.arange(-3000, 3300) / 30
+    whole, piece = 5 + np.sin(2 * np.pi * hz * t + 0.5) + 0.3 * t, slice(3000, 3300)
+    expected = signal.bandpass(whole, fs=30, band_hz=(0.65, 4.0))[piece]
+    found = signal.bandpass(whole[piece], fs=30, band_hz=(0.65, 4.0))
+    control = signal.bandpass(whole[piece], fs=30, band_hz=(0.65, 4.0), pad_frames=9)    # continued by 0.3 s only
+    assert abs(found - expected)[15:-15].max() < 0.15 < abs(control - expected)[15:-15].max()
+
+
 def test_field_bandpass_equals_filtfilt():
     from rppg_lib.signal.filters import field_bandpass
     x = np.random.default_rng(0).normal(size=300)

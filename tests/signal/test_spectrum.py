@@ -35,6 +35,15 @@ def test_a_strong_drift_below_the_band_is_not_taken_for_a_heart_rate():
     assert signal.hr_from_spectrum(wave, fs=30) == pytest.approx(90, abs=0.5)
 
 
+def test_a_slope_that_leaks_in_over_the_lower_edge_is_no_peak():
+    t = np.arange(300) / 30
+    wave = np.sin(2 * np.pi * 1.5 * t) + 3 * np.sin(2 * np.pi * 0.55 * t)                # 33 bpm, just below the band
+    spectrum = signal.power_spectrum(wave, fs=30)
+    edge, pulse = (spectrum.power[np.argmin(abs(spectrum.freq_hz - hz))] for hz in (2 / 3, 1.5))
+    assert edge > pulse                                              # the slope is higher than the pulse's peak
+    assert signal.hr_from_spectrum(wave, fs=30) == pytest.approx(90, abs=0.1)
+
+
 def test_the_power_spectrum_has_the_shape_of_scipys():
     x = np.random.default_rng(0).normal(size=256)
     ours = signal.power_spectrum(x, fs=30, step_hz=30 / 2048)
@@ -69,6 +78,14 @@ def test_three_ways_to_read_a_rate_agree_on_a_clean_pulse(read, bpm):
     t = np.arange(900) / 30
     wave = np.sin(2 * np.pi * bpm / 60 * t) + 0.4 * np.sin(4 * np.pi * bpm / 60 * t + 1)
     assert read(wave, fs=30) == pytest.approx(bpm, abs=0.5)
+
+
+def test_a_periodic_wave_is_wholly_like_itself_after_each_beat():
+    shift, similarity = signal.autocorrelation(np.sin(2 * np.pi * 1.25 * np.arange(600) / 30), fs=30)
+    beats = np.arange(0, 301, 24)                                    # 0.8 s
+    np.testing.assert_allclose(shift[beats], beats / 30)
+    np.testing.assert_allclose(similarity[beats], 1, atol=0.01)
+    np.testing.assert_allclose(similarity[beats[:-1] + 12], -1, atol=0.01)
 
 
 def test_autocorrelation_takes_one_beat_and_not_two():
