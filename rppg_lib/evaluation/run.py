@@ -81,8 +81,8 @@ def _score_clip(estimator: registry.Estimator, clip: Clip, readout: ReadOut, win
     except ValueError as error:                                      # one row for each window that is lost
         return [_unread(estimator.name, _place(where, cut, clip.fs), str(error))
                 for cut in _cuts(len(clip), clip.fs, readout, window_s, step_s)]
-    return score_waves(estimator.name, pulse.wave, clip.label, fs=clip.fs, where=where, readout=readout, window_s=window_s,
-                       step_s=step_s)
+    return score_waves(estimator.name, pulse.wave, clip.label, fs=clip.fs, where=where, readout=readout,
+                       window_s=window_s, step_s=step_s)
 
 
 @dataclass(frozen=True, eq=False)

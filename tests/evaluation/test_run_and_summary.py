@@ -147,7 +147,6 @@ def test_a_clip_that_fails_is_counted_and_named_and_moves_no_number():
     assert "channel B never changes" in rows.note[1] and rows.clip_id[1] == "c-70"
 
 
-@pytest.mark.parametrize("readout", READOUTS, ids=lambda readout: readout.label)
 def test_a_clip_that_fails_loses_all_its_windows_and_each_is_counted():
     dead = clip(70, "c", seconds=20)
     dead.rgb[:, 2] = 255.0
@@ -167,6 +166,7 @@ def test_an_estimate_at_another_rate_than_the_clip_is_refused():
     assert "at 25 fps for 600 frames at 30 fps" in note
 
 
+@pytest.mark.parametrize("readout", READOUTS, ids=lambda readout: readout.label)
 def test_a_bad_window_does_not_take_its_neighbours_with_it(readout):
     class Stuck:
         name, cites = "stuck", ""
@@ -201,7 +201,7 @@ def test_an_estimate_of_another_length_is_an_error_and_not_cut_to_fit():
         def predict(self, clip):
             return Pulse(wave=clip.label[:-1], fs=clip.fs)
     note = evaluate([Short()], [clip(60)]).note[0]
-    assert note == "short: must return one value per frame, returned 599 for 600 frames."
+    assert note == "short: must return one value per frame, returned 599 at 30 fps for 600 frames at 30 fps."
     with pytest.raises(ValueError, match="got 599 and 600"):
         scored(clip(60).label[1:], clip(60).label)
 
