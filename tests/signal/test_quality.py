@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rppg_lib import signal
+from rppg_lib import signal, simulate
 
 COLOURS = {"white": 0, "pink": 1, "brown": 2}                        # power falls with this power of the frequency
 
@@ -116,3 +116,17 @@ def test_less_than_five_seconds_are_too_short_to_judge(fs, frames):
     with pytest.raises(ValueError, match=f"quality: needs at least {frames + 1} frames .* got {frames}"):
         signal.quality(wave[:frames], fs=fs)
     assert 0 <= signal.quality(wave[:frames + 1], fs=fs) <= 1
+
+
+@pytest.mark.parametrize("method, share", [("pos", 0.95), ("chrom", 0.95), ("lgi", 0.95), ("green", 0.75)])
+def test_skin_without_a_pulse_gets_a_rate_that_is_not_to_be_trusted(method, share):
+    clips = simulate.clips(range(400, 440), scenes=["no pulse"], seconds=30)
+    waves = getattr(signal, method)(np.stack([clip.rgb for clip in clips]), fs=30)
+    assert np.isfinite(signal.hr_from_spectrum(waves, fs=30)).all()
+    assert (signal.quality(waves, fs=30) < signal.TRUST).mean() >= share
+
+
+def test_the_same_skin_with_a_pulse_is_trusted():
+    clips = simulate.clips(range(400, 440), scenes=["still"], seconds=30)
+    waves = signal.pos(np.stack([clip.rgb for clip in clips]), fs=30)
+    assert (signal.quality(waves, fs=30) > signal.TRUST).mean() >= 0.95
