@@ -24,7 +24,7 @@ help:                ## this list
 	  while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
 	@echo
 	@echo "  PYTHON=python3.13   the Python to make .venv with     INSTALLER=pip    though there is a uv"
-	@echo "  PROFILE=full        for make book                     ARGS='-k pos'    for make test and make check"
+	@echo "  PROFILE=full        for make book                     ARGS='-k pos'    for test, check, lab, lock"
 
 setup:
 	@command -v "$(PYTHON)" >/dev/null || { echo "setup: cannot go on: there is no $(PYTHON); Python 3.11 or later is needed."; \
@@ -47,8 +47,12 @@ check: setup         ## lint, doctests and the fast tests (a minute or two): bef
 	$(BIN)/ruff check .
 	$(PYTEST) -n $(JOBS) --dist loadfile -m "$(FAST)" $(ARGS)
 
-lab: setup           ## open the notebooks in JupyterLab
-	$(BIN)/jupyter-lab notebooks
+# From the root of the project, so that links from the notebooks to the book's pages have an end. Our page_config.json
+# switches off the question about news. Only in containers are people root, and there Jupyter wants to be told.
+lab: export JUPYTER_CONFIG_PATH = $(CURDIR)/tools/jupyter
+lab: setup           ## open the notebooks in JupyterLab (ARGS=--no-browser: only its address)
+	$(BIN)/jupyter-lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks \
+	  $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root) $(ARGS)
 
 bench: setup         ## run every benchmark in bench/
 	@for file in bench/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done

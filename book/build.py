@@ -22,7 +22,7 @@ import nbformat
 import yaml
 from check_pages import problems
 from generated import exercise_table, notebook_map, results_page, run_times_page
-from prepare import BookError, prepare, read_executed, title
+from prepare import BookError, check_run, prepare, read_executed, title
 
 BOOK = Path(__file__).resolve().parent
 STAMP = ".made-from"
@@ -70,16 +70,20 @@ def assemble(root: Path, out: Path, source: Path, *, book: Path = BOOK) -> None:
     for path in sorted(book.rglob("*")):
         if path.suffix in _KEPT and path.is_file():
             _copy(path, source / path.relative_to(book))
-    notebooks = {path: prepare(read_executed(path, out / "notebooks" / path.name))
-                 for path in sorted((root / "notebooks").glob("*.ipynb"))}
-    for path, notebook in notebooks.items():
+    notebooks, results = {}, []
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        executed = read_executed(path, out / "notebooks" / path.name)
+        results += check_run(path, executed, out)
+        notebooks[path] = prepare(executed)
         (source / "notebooks").mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, source / "notebooks" / path.name)
+        nbformat.write(notebooks[path], source / "notebooks" / path.name)
+    for path in results:
+        _copy(path, source / "results" / path.name)            # the tables' files can be fetched from the page
     plan = yaml.safe_load((source / "plan.yml").read_text(encoding="utf-8"))
     texts = {path.stem: [cell.source for cell in notebook.cells] for path, notebook in notebooks.items()}
     pages = {"notebook-map.md": notebook_map(plan, {path.stem: title(copy) for path, copy in notebooks.items()}),
              "exercise-table.md": exercise_table(texts),
-             "results.md": results_page(out / "results"), "run-times.md": run_times_page(out / "run_times.json")}
+             "results.md": results_page(source / "results"), "run-times.md": run_times_page(out / "run_times.json")}
     for name, text in pages.items():
         (source / name).write_text(text, encoding="utf-8")
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))

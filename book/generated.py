@@ -11,12 +11,18 @@ from typing import Any
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _EXERCISE = re.compile(r"Exercise\s+(\d+\.\d+)\W*?([★☆]+)\W*?(\d+)\s*min")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|$~#])")
+_COUNT = "n"                                                   # in a table of scores the columns before it are keys
+_COLUMNS = {"condition": "scene"}
+_MAIN = {"mae": "mean absolute error of the heart rate, in bpm",
+         "rmse": "root mean squared error of the heart rate, in bpm"}
 
 
 def results_page(folder: Path) -> str:
     """Return the page of all result files in ``folder``, one section each."""
     lines = ["# Results", "",
-             "This page is written by the build from the result files of the run that made this book. Each number has "
+             "This page is written by the build from the result files of the run that made this book; runs with other "
+             "parameters are not in it. "
+             "Each number has "
              "its seed, its profile, the versions and the revision of the code beside it. "
              "Numbers from simulated people are marked as such: they show what a method does to known disturbances, "
              "not how well it works on a real face. In brackets: 95 % intervals from drawing whole people.", ""]
@@ -25,6 +31,10 @@ def results_page(folder: Path) -> str:
         lines += ["No notebook of this run has written results.", ""]
     for file in files:
         lines += _result(json.loads(file.read_text(encoding="utf-8")), file.stem)
+        tables = sorted(folder.glob(f"{file.stem}.*.csv"))
+        if tables:
+            links = [f"- [{_text(each.name)}]({folder.name}/{each.name})" for each in tables]
+            lines += ["All figures, as files (CSV):", "", *links, ""]
     return "\n".join(lines)
 
 
@@ -66,15 +76,17 @@ def exercise_table(cells: dict[str, list[str]]) -> str:
     return "\n".join([*table(rows), "", f"Exercises: {len(rows)}. Minutes in all: {total}.", ""])
 
 
-def table(rows: Iterable[dict[str, Any]]) -> list[str]:
+def table(rows: Iterable[dict[str, Any]], *, right: Iterable[str] = ()) -> list[str]:
     """Return ``rows`` as the lines of a Markdown table; columns in order of first appearance.
+
+    Columns of numbers are set to the right, and those that ``right`` names.
 
     >>> table([{"method": "pos", "MAE (bpm)": 0.42, "interval": [0.1, 0.9]}])
     ['| method | MAE (bpm) | interval |', '| :--- | ---: | ---: |', '| pos | 0.42 | 0.1 to 0.9 |']
     """
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    numeric = [not any(isinstance(row.get(column), str) for row in rows) for column in columns]
+    numeric = [column in right or not any(isinstance(row.get(column), str) for row in rows) for column in columns]
     return ["| " + " | ".join(map(_text, columns)) + " |",
             "| " + " | ".join("---:" if right else ":---" for right in numeric) + " |",
             *("| " + " | ".join(_text(row.get(column)) for column in columns) + " |" for row in rows)]
@@ -85,7 +97,7 @@ def _result(result: dict[str, Any], stem: str) -> list[str]:
     facts = [(word, result.get(word)) for word in ("profile", "data", "seed", "device", "seconds", "revision", "made")]
     lines = [f"## {_text(name)}", "", *(f"- {word}: {_text(value)}" for word, value in facts if value is not None), ""]
     for title, rows in result.get("tables", {}).items():
-        lines += [f"### {_text(title)}", "", *table(map(_with_intervals, rows)), ""]
+        lines += [f"### {_text(title.replace('_', ' ').capitalize())}", "", *_scores(rows), ""]
     for word in ("config", "versions"):
         if result.get(word):
             lines += [f":::{{dropdown}} {word.capitalize()}", "```json",
@@ -93,11 +105,32 @@ def _result(result: dict[str, Any], stem: str) -> list[str]:
     return lines
 
 
+def _scores(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a table of scores with one column for each method, of the main figure; other tables as they are."""
+    columns = list(rows[0]) if rows else []
+    keys = columns[:columns.index(_COUNT)] if _COUNT in columns else []
+    figure = next((name for name in _MAIN if name in columns), None)
+    others = [key for key in keys if key != "method"]
+    if "method" not in keys or not others or figure is None:
+        return table([{_COLUMNS.get(name, name): value for name, value in row.items()}
+                      for row in map(_with_intervals, rows)])
+    wide: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        place = tuple(row[key] for key in others)
+        line = wide.setdefault(place, {_COLUMNS.get(key, key): row[key] for key in others})
+        line[str(row["method"])] = _with_intervals(row)[figure]
+    counts = sorted({row[_COUNT] for row in rows})
+    about = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    methods = {str(row["method"]) for row in rows}
+    return [f"One column for each method: {_MAIN[figure]}; n = {about} for each figure.", "",
+            *table(wide.values(), right=methods)]
+
+
 def _with_intervals(row: dict[str, Any]) -> dict[str, Any]:
     r"""Put the interval of a figure beside it: name, name_low and name_high become one cell, standard errors go.
 
     >>> _with_intervals({"method": "pos", "mae": 1.25, "mae_se": 0.4, "mae_low": 0.5, "mae_high": 2.0})
-    {'method': 'pos', 'mae': '1.25\xa0(0.5\xa0to\xa02)'}
+    {'method': 'pos', 'mae': '1.25 (0.5\xa0to\xa02)'}
     """
     ends = [name for name in row if f"{name}_low" in row and f"{name}_high" in row]
     hidden = {f"{name}_{end}" for name in ends for end in ("low", "high", "se")}
@@ -110,7 +143,7 @@ def _interval(value: Any, low: Any, high: Any) -> str:
         return ""
     if low is None or high is None:
         return _text(value)
-    return f"{_text(value)} ({_text(low)} to {_text(high)})".replace(" ", NO_BREAK)
+    return f"{_text(value)} " + f"({_text(low)} to {_text(high)})".replace(" ", NO_BREAK)    # breaks at one place
 
 
 def _text(value: Any) -> str:

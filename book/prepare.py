@@ -9,8 +9,15 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from rppg_lib.workbook import settings
+from rppg_lib.workbook.fingerprint import file_digest
+from rppg_lib.workbook.notebook import read
+
 _DETAILS = re.compile(r"<details>\s*<summary>(?P<title>.*?)</summary>(?P<body>.*?)</details>", re.DOTALL)
 _TAGS = re.compile(r"<[^>]+>")
+# In a notebook a citation is a link, for JupyterLab: ([Wang et al. 2017](../book/bibliography.md#wang2017pos)).
+_CITATION = re.compile(r"(?P<open>\()?\[[^\]]+\]\(\.\./book/bibliography\.md#(?P<key>\w+)\)(?(open)\))")
+_OF_THE_RUN = ("papermill", "rppg", "widgets")       # paths, times; a static page has no kernel for widgets
 
 
 class BookError(Exception):
@@ -18,8 +25,11 @@ class BookError(Exception):
 
 
 def read_executed(source: Path, executed: Path) -> NotebookNode:
-    """Return the executed copy of the notebook ``source``; it must exist, be of the same text, and hold no error."""
-    name, again = source.stem, f"Run: rppg run {source.stem[:2]} --profile quick"
+    """Return the executed copy of the notebook ``source``.
+
+    It must exist, be of the same text, hold no error, and have been run with the parameters of its profile.
+    """
+    name, again = source.stem, _again(source)
     if not executed.is_file():
         raise BookError(f"book: {name} has not been run: {executed} is missing. {again}")
     notebook = nbformat.read(executed, as_version=4)
@@ -33,13 +43,34 @@ def read_executed(source: Path, executed: Path) -> NotebookNode:
     return notebook
 
 
+def check_run(source: Path, notebook: NotebookNode, out: Path) -> list[Path]:
+    """Return the results files that the run of ``notebook`` wrote, if it was run with the parameters of its profile.
+
+    Args:
+        source: the notebook as it is written; profiles lie beside it.
+        notebook: its executed copy, with the record of the run.
+        out: folder that the names of the results files are relative to.
+    """
+    record = notebook.metadata.get("rppg")
+    if not record:
+        raise BookError(f"book: {source.stem} was not run by rppg: nobody knows its parameters. {_again(source)}")
+    profile, again = record["profile"], _again(source, record["profile"])
+    wanted = settings.merged(read(source), settings.read_profile(source.parent / "profiles", profile), {})
+    if {name: repr(value) for name, value in wanted.items()} != record["parameters"]:
+        raise BookError(f"book: {source.stem} was run with other parameters than those of its profile. {again}")
+    for name, digest in record["results"].items():
+        if not (out / name).is_file() or file_digest(out / name) != digest:
+            raise BookError(f"book: {name} is no longer what the run of {source.stem} wrote. {again}")
+    return [out / name for name in record["results"]]
+
+
 def prepare(notebook: NotebookNode) -> NotebookNode:
     """Return ``notebook`` as the book shows it; the argument is changed."""
     notebook.cells = [cell for cell in notebook.cells if not _repeats_parameters(cell, notebook)]
-    notebook.metadata.pop("papermill", None)                   # paths and times of the run
-    notebook.metadata.pop("widgets", None)                     # a static page has no kernel for them
+    for key in _OF_THE_RUN:
+        notebook.metadata.pop(key, None)
     for cell in notebook.cells:
-        for key in ("papermill", "execution"):
+        for key in ("papermill", "execution", "jupyter"):       # the last folds in JupyterLab; the book does it below
             cell.metadata.pop(key, None)
         if cell.cell_type == "markdown":
             cell.source = _markdown(cell)
@@ -57,6 +88,10 @@ def title(notebook: NotebookNode) -> str:
     raise BookError("book: a notebook has no title. Begin its first cell with a line such as: # POS and CHROM")
 
 
+def _again(source: Path, profile: str = "quick") -> str:
+    return f"Run: rppg run {source.stem[:2]} --profile {profile}"
+
+
 def _tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
@@ -66,7 +101,8 @@ def _texts(notebook: NotebookNode) -> list[str]:
 
 
 def _markdown(cell: NotebookNode) -> str:
-    source = cell.source.replace("](../book/", "](../")        # pages are neighbours of the notebooks in the book
+    source = _CITATION.sub(lambda found: f"{{cite:{'p' if found['open'] else 't'}}}`{found['key']}`", cell.source)
+    source = source.replace("](../book/", "](../")        # pages are neighbours of the notebooks in the book
     source = _DETAILS.sub(lambda found: _dropdown(found["title"], found["body"]), source)
     for tag in ("hint", "solution"):
         if tag in _tags(cell) and "{dropdown}" not in source:

@@ -27,12 +27,14 @@ otherwise). In DIR you find afterwards
   results/NN_name.PROFILE.json       its numbers
   run_times.json                     how long it took
 What has been run already and depends on nothing that has changed since is skipped, so an interrupted run goes on
-with the same command. Parameters: notebook < profile 'all' < profile, notebook < -p.
+with the same command. Parameters: notebook < profile 'all' < profile, notebook < -p. A folder of notebooks without
+profiles/ runs with the parameters written in the notebooks. Where a notebook checks exercises, a line counts them.
 
 examples:
   rppg run                                   all notebooks, quick profile
   rppg run 02                                one of them
-  rppg run 02 -p people=4                    with a parameter of your own: results named quick-own
+  rppg run 02 -p people=4                    with a parameter of your own: results named quick+people=4
+  rppg run --notebooks collected             a folder of handed-in notebooks: says which exercises are right
 """
 _SCORE = """\
 FILE is one of
@@ -144,8 +146,7 @@ def _run(args: argparse.Namespace) -> int:
     from .doctor import INSTALL
 
     if missing := [name for name in NEEDED_TO_RUN if importlib.util.find_spec(name) is None]:
-        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format('notebooks')}. "
-                                  f"Elsewhere: python -m pip install 'rppg-lib[notebooks]'.")
+        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format('notebooks')}")
     from .workbook.command import run
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)   # ends the notebooks as Ctrl-C does
@@ -170,10 +171,11 @@ def _score(args: argparse.Namespace) -> int:
                         compatible=args.compatible)
     text = json.dumps(report.to_json(), indent=1, allow_nan=False) if args.json else report.to_text()
     if args.out is None:
-        return _say(text)
-    with written_whole(args.out) as file:
-        file.write(text + "\n")
-    return DONE
+        _say(text)
+    else:
+        with written_whole(args.out) as file:
+            file.write(text + "\n")
+    return DONE if report.summary["n"] else _complain(args, "no window could be read; the report says why.", FAILED)
 
 
 def _models(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ OURS = "rppg-lib"
 OLDEST_PYTHON = (3, 11)
 FACE_MODEL = "face_landmarker.task"
 LOW_DISK_GB = 5.0
-INSTALL = 'In the checkout: python -m pip install -c requirements/lock.txt -e ".[{}]"'
+INSTALL = 'In a checkout: python -m pip install -c requirements/lock.txt -e ".[{}]"'
 
 LIBRARIES = {"GL": "libgl1", "EGL": "libegl1", "GLESv2": "libgles2", "glib-2.0": "libglib2.0-0"}
 """Shared libraries that cv2 and mediapipe open on Linux, and their Debian packages."""
@@ -148,7 +148,7 @@ def _device() -> Finding:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
         return Finding(topic="device", state="problem", text=f"torch is installed and does not load: {error}",
-                       remedy="Reinstall it: python -m pip install --force-reinstall -c requirements/lock.txt torch")
+                       remedy="Reinstall it: python -m pip install --force-reinstall torch")
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return Finding(topic="device", state="ok", text=f"CUDA: {', '.join(names)}")

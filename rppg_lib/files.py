@@ -39,7 +39,13 @@ def written_whole(path: str | Path, mode: str = "w") -> Iterator[IO]:
     'all of it'
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()                                        # the file itself, not the link to it
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():                         # a device or a pipe is written to, never replaced
+        with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+        return
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:

@@ -74,8 +74,13 @@ def register(name: str, *, cites: str) -> Callable[[Callable], Callable]:
 
     The function itself is returned unchanged, so it can still be called on arrays.
     """
+    for what, value in (("a name", name), ("a citation, cites=", cites)):
+        if not isinstance(value, str) or not value.strip():
+            raise TypeError(f"registry: needs {what} in words, got {value!r}.")
 
     def add(function: Callable) -> Callable:
+        if not hasattr(function, "__qualname__"):
+            raise TypeError(f"registry: {name!r} must be a function written with def, got {function!r}.")
         known = _entries.get(name)
         if known is not None and _origin(known.make.function) != _origin(function):
             raise ValueError(f"registry: {name!r} is already taken by {'.'.join(_origin(known.make.function))}. "

@@ -72,24 +72,31 @@ def save(name: str, tables: dict[str, Any], *, profile: str, data: str, seed: in
         config: the parameters.
         folder: default ``results`` below the output folder (``build``, or what ``rppg run --out`` says).
     """
-    if not data.startswith(KINDS):
+    for what, text in (("name", name), ("profile", profile)):
+        if not re.fullmatch(r"[\w-][\w.=+-]*", str(text)):
+            raise ValueError(f"results.save: {what} must be letters, digits and . = + - _, for it names a file; "
+                             f"got {text!r}.")
+    if not isinstance(data, str) or not data.startswith(KINDS):
         raise ValueError(f"results.save: data must begin with one of {', '.join(KINDS)}, got {data!r}. "
                          f"Readers must see at a glance whether a number comes from real people.")
     if not tables:
         raise ValueError("results.save: needs at least one table, got none.")
     rows = {title: _rows(title, table) for title, table in tables.items()}
-    result = {"name": name, "profile": profile, "data": data, "seed": seed, "config": _plain(config), "tables": rows,
-              "versions": _versions(), "device": _device(), "seconds": round(time.perf_counter() - STARTED, 1),
+    # A title may hold what a path must not; and some systems do not tell a from A.
+    files = {re.sub(r"[^\w.-]+", "_", title).lower(): title for title in rows}
+    if len(files) < len(rows):
+        raise ValueError(f"results.save: two of the titles {', '.join(rows)} would give one file. Rename one.")
+    result = {"name": name, "profile": profile, "data": data, "seed": _plain(seed), "config": _plain(config),
+              "tables": rows, "versions": _versions(), "device": _device(),
+              "seconds": round(time.perf_counter() - STARTED, 1),
               "revision": _revision(), "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     folder = Path(folder) if folder else output_dir("results")
-    for title, lines in rows.items():
-        file_name = re.sub(r"[^\w.-]+", "_", title)                   # a title may hold what a path must not
-        with written_whole(folder / f"{name}.{profile}.{file_name}.csv") as file:
-            file.write(_csv(lines))
     path = folder / f"{name}.{profile}.json"
-    with written_whole(path) as file:
-        json.dump(result, file, indent=1, allow_nan=False)
-        file.write("\n")
+    texts = {folder / f"{name}.{profile}.{file_name}.csv": _csv(rows[title]) for file_name, title in files.items()}
+    texts[path] = json.dumps(result, indent=1, allow_nan=False) + "\n"         # last: where it is, all is
+    for target, text in texts.items():
+        with written_whole(target) as file:
+            file.write(text)
     return path
 
 
@@ -108,9 +115,13 @@ def load(path: str | Path) -> Result:
 
 def _rows(title: str, table: Any) -> list[dict[str, Any]]:
     if hasattr(table, "to_dict"):
-        named = [name for name in table.index.names if name is not None]
-        table = (table.reset_index() if named else table).to_dict("records")
+        if not hasattr(table, "columns") or not table.columns.is_unique:
+            raise ValueError(f"results.save: table {title!r} needs to be a data frame whose columns differ.")
+        counted = table.index.names == [None] and table.index.dtype.kind in "iu"
+        table = (table if counted else table.reset_index()).to_dict("records")
     rows = [_plain(row) for row in table]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"results.save: table {title!r} must be a data frame or a list of rows, each a dict.")
     if not rows:
         raise ValueError(f"results.save: table {title!r} has no rows. "
                          f"Leave it out, or look at why nothing was computed.")
@@ -121,6 +132,8 @@ def _plain(value: Any) -> Any:
     """Return JSON's own types; NaN, which JSON has not, becomes None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return _plain(value.item())
     if isinstance(value, (list, tuple, set, np.ndarray)):
         return [_plain(item) for item in value]
     if isinstance(value, (bool, np.bool_)):

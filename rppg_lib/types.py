@@ -16,13 +16,17 @@ MIN_S = 1.6
 """Shortest usable piece of a pulse: one beat at 38 bpm."""
 
 CHANNELS = "RGB"
+LARGEST = 1e140
+"""Beyond it, and below its inverse, powers of a spectrum leave the range of numbers."""
 
 
 def check_fs(who: str, fs: float) -> float:
     """Return ``fs`` as a float, or say what is wrong with it."""
     try:
-        rate = float(fs)
-    except (TypeError, ValueError):
+        if np.ndim(fs) == 0 and isinstance(fs, (bool, np.bool_, bytes)) or np.asarray(fs).dtype.kind == "c":
+            raise TypeError
+        rate = float(np.asarray(fs).item())
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{who}: fs must be one number, frames per second; got {fs!r}.") from None
     if not np.isfinite(rate) or rate <= 0:
         raise ValueError(f"{who}: fs must be a positive number of frames per second, got {fs!r}. "
@@ -47,6 +51,7 @@ def check_wave(who: str, wave: Any, *, fs: float, min_s: float = MIN_S) -> np.nd
         raise ValueError(f"{who}: needs a waveform (..., T), got the single number {array}.")
     _check_length(who, array, fs, min_s, axis=-1)
     _check_finite(who, array, axis=-1)
+    _check_scale(who, array)
     return array
 
 
@@ -61,6 +66,7 @@ def check_rgb(who: str, rgb: Any, *, fs: float, min_s: float = MIN_S) -> np.ndar
         raise ValueError(f"{who}: needs colours (..., T, 3), got shape {array.shape}. {hint}")
     _check_length(who, array, fs, min_s, axis=-2)
     _check_finite(who, array, axis=-2)
+    _check_scale(who, array)
     if array.min() <= 0:
         *_, frame, channel = np.argwhere(array <= 0)[0]
         raise ValueError(f"{who}: needs colours above 0, got {array.min():g} "
@@ -78,13 +84,15 @@ def check_rgb(who: str, rgb: Any, *, fs: float, min_s: float = MIN_S) -> np.ndar
 
 def _as_floats(who: str, values: Any) -> np.ndarray:
     try:
+        if isinstance(values, np.ma.MaskedArray):                    # what is masked is missing, not a number
+            values = np.ma.filled(values.astype(np.float64), np.nan)
         array = np.asarray(values)
-        if array.dtype.kind == "c":
+        if array.dtype.kind not in "fiubO":
             raise TypeError
         return array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{who}: needs real numbers, got {type(values).__name__} "
-                        f"of dtype {np.asarray(values, dtype=object).dtype}. Pass a NumPy array of numbers.") from None
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise TypeError(f"{who}: needs real numbers, got {type(values).__name__} that cannot be made an array of them. "
+                        f"Pass a NumPy array of numbers.") from None
 
 
 def _check_length(who: str, array: np.ndarray, fs: float, min_s: float, *, axis: int) -> None:
@@ -102,6 +110,13 @@ def _check_finite(who: str, array: np.ndarray, *, axis: int) -> None:
         frame = np.argwhere(bad)[0][axis]
         raise ValueError(f"{who}: {bad.sum()} of {array.size} values are NaN or infinite, first at frame {frame}. "
                          f"Fill short gaps with signal.resample, or cut the clip there.")
+
+
+def _check_scale(who: str, array: np.ndarray) -> None:
+    largest = np.abs(array).max(initial=0)
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise ValueError(f"{who}: its largest value is {largest:.0e}, too far from 1 to be squared without loss. "
+                         f"The scale of a signal is free: divide by its largest value.")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -155,12 +170,16 @@ class Clip:
             object.__setattr__(self, "rgb", _as_floats(who, self.rgb))
             if self.rgb.ndim != 2 or self.rgb.shape[1] != 3:
                 raise ValueError(f"{who}: needs one trace (T, 3), got shape {self.rgb.shape}. Make one Clip per trace.")
+        if self.frames is not None:
+            object.__setattr__(self, "frames", np.asarray(self.frames))
         if self.frames is not None and (self.frames.ndim != 4 or self.frames.shape[-1] != 3
                                         or self.frames.dtype != np.uint8):
             raise ValueError(f"{who}: needs frames (T, H, W, 3) of uint8 in R-G-B order, "
                              f"got shape {self.frames.shape} of {self.frames.dtype}.")
         if self.label is not None:
             object.__setattr__(self, "label", check_wave(f"{who}, label", self.label, fs=self.fs, min_s=0))
+            if self.label.ndim != 1:
+                raise ValueError(f"{who}, label: needs one waveform (T,), got shape {self.label.shape}.")
         lengths = {name: len(value) for name, value in
                    (("rgb", self.rgb), ("frames", self.frames), ("label", self.label)) if value is not None}
         if len(set(lengths.values())) > 1:
@@ -193,7 +212,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         who = f"Recording {self.id!r}"
-        check_fs(who, self.fs)
+        object.__setattr__(self, "fs", check_fs(who, self.fs))
         if self.frames is None and self.rgb is None:
             raise ValueError(f"{who}: needs frames (a function that opens the video) or rgb (T, 3), got neither.")
         if self.rgb is not None and self.times_s is not None and len(self.rgb) != len(self.times_s):

@@ -10,7 +10,7 @@ import pytest
 from rppg_lib import registry
 
 from .checkout import ROOT
-from .small_book import BOOK, STEM, code, module, new_markdown_cell, notebook, printed, project, shown
+from .small_book import BOOK, STEM, code, module, new_markdown_cell, notebook, printed, project, record, shown
 
 build, prepare, generated, check_pages = (module(name) for name in ("build", "prepare", "generated", "check_pages"))
 BookError = build.BookError
@@ -63,9 +63,55 @@ def test_an_error_that_a_cell_announces_is_shown(tmp_path):
     assert (tmp_path / "source" / "notebooks" / f"{STEM}.ipynb").is_file()
 
 
+def executed_as(out, **changes):
+    """Change the record of the run in the executed notebook."""
+    path = out / "notebooks" / f"{STEM}.ipynb"
+    changed = nbformat.read(path, as_version=4)
+    record(changed, out, [path.name for path in (out / "results").iterdir()], **changes)
+    nbformat.write(changed, path)
+
+
+def test_a_notebook_that_was_run_with_other_parameters_stops_the_build(tmp_path):
+    root, out = project(tmp_path)
+    executed_as(out)
+    build.assemble(root, out, tmp_path / "source")
+    executed_as(out, people=40)
+    with pytest.raises(BookError, match=rf"{STEM} was run with other parameters.*Run: rppg run 02 --profile quick"):
+        build.assemble(root, out, tmp_path / "source")
+
+
+def test_a_notebook_of_unknown_parameters_stops_the_build(tmp_path):
+    root, out = project(tmp_path)
+    path = out / "notebooks" / f"{STEM}.ipynb"
+    unknown = nbformat.read(path, as_version=4)
+    del unknown.metadata["rppg"]
+    nbformat.write(unknown, path)
+    with pytest.raises(BookError, match="was not run by rppg.*Run: rppg run 02"):
+        build.assemble(root, out, tmp_path / "source")
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_text("{}")])
+def test_results_that_are_not_those_of_the_run_stop_the_build(tmp_path, change):
+    root, out = project(tmp_path)
+    change(out / "results" / f"{STEM}.quick.json")
+    with pytest.raises(BookError, match=rf"{STEM}.quick.json is no longer what the run.*Run: rppg run 02"):
+        build.assemble(root, out, tmp_path / "source")
+
+
+def test_results_of_other_runs_stay_out_of_the_book(tmp_path):
+    root, out = project(tmp_path)
+    own = json.loads((out / "results" / f"{STEM}.quick.json").read_text("utf-8")) | {"profile": "quick-own", "seed": 99}
+    (out / "results" / f"{STEM}.quick-own.json").write_text(json.dumps(own), encoding="utf-8")
+    build.assemble(root, out, tmp_path / "source")
+    page = (tmp_path / "source" / "results.md").read_text("utf-8")
+    assert "quick-own" not in page and "seed: 99" not in page and "seed: 0" in page
+    assert not list((tmp_path / "source").rglob("*quick-own*"))
+
+
 def test_solutions_fold_with_their_output(prepared):
     solution = cell_with(prepared, "def alpha")
     assert "hide-cell" in solution.metadata.tags
+    assert "jupyter" not in solution.metadata
     assert solution.metadata["mystnb"]["code_prompt_show"] == "Show the solution"
 
 
@@ -73,6 +119,14 @@ def test_hints_fold_under_their_own_title(prepared):
     source = cell_with(prepared, "Think of").source
     assert source.startswith(":::::{dropdown} Hint 1: spread\n")
     assert "<details>" not in source
+
+
+def test_a_link_to_the_bibliography_becomes_a_citation(prepared):
+    assert "{cite:p}`wang2017pos`." in cell_with(prepared, "# A small notebook").source
+    linked = new_markdown_cell("As [Wang et al.](../book/bibliography.md#wang2017pos) say "
+                               "(see [words](../book/glossary.md)).")
+    source = prepare.prepare(nbformat.v4.new_notebook(cells=[linked])).cells[0].source
+    assert source == "As {cite:t}`wang2017pos` say (see [words](../glossary.md))."
 
 
 def test_a_hint_without_a_title_folds_too(prepared):
@@ -142,6 +196,31 @@ def test_a_results_page_says_where_the_numbers_come_from(tmp_path):
     assert "1.5 (1 to 2)" in page.replace(generated.NO_BREAK, " ")
 
 
+def test_scores_stand_in_one_column_for_each_method(tmp_path):
+    rows = [{"method": method, "condition": scene, "n": 3, "mae": k + 0.25, "mae_low": k, "mae_high": k + 1,
+             "macc": 0.77} for k, (scene, method) in enumerate([("still", "pos"), ("still", "green"), ("dark", "pos")])]
+    result = {"name": "02_x", "tables": {"all_errors": rows}}
+    (tmp_path / "02_x.quick.json").write_text(json.dumps(result), encoding="utf-8")
+    lines = generated.results_page(tmp_path).replace(generated.NO_BREAK, " ").splitlines()
+    at = lines.index("| scene | pos | green |")
+    assert lines[at + 1:at + 4] == ["| :--- | ---: | ---: |", "| still | 0.25 (0 to 1) | 1.25 (1 to 2) |",
+                                    "| dark | 2.25 (2 to 3) |  |"]
+    assert "### All errors" in lines
+    assert any("mean absolute error" in line and "in bpm" in line and "n = 3" in line for line in lines)
+    assert "0.77" not in "".join(lines)
+
+
+def test_two_keys_beside_the_method_make_one_line_each(tmp_path):
+    rows = [{"scene": "dark", "strength": strength, "method": "pos", "n": 3, "mae": 1.0} for strength in (0.5, 1.0)]
+    lines = generated._scores(rows)
+    assert lines[-2:] == ["| dark | 0.5 | 1 |", "| dark | 1 | 1 |"]
+
+
+def test_the_files_of_the_tables_are_linked(tmp_path):
+    _, out = project(tmp_path)
+    assert f"](results/{STEM}.quick.error.csv)" in generated.results_page(out / "results")
+
+
 def test_run_times_are_listed_and_added_up(tmp_path):
     rows = [{"notebook": "02_pos", "seconds": 17.1}, {"notebook": "03_more", "seconds": 20.4}]
     (tmp_path / "run_times.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -205,7 +284,11 @@ def test_the_book_is_built_once_and_not_again_until_something_changes(tmp_path):
     assert "THEBE" not in text
     assert "nothing has changed" in build.build(root, out)
     assert check_pages.problems(out / "book") == []
-    (out / "results" / f"{STEM}.quick.json").unlink()
+    (copied,) = (out / "book").rglob("*.csv")
+    assert copied.name == f"{STEM}.quick.error.csv"
+    changed = json.loads((out / "results" / f"{STEM}.quick.json").read_text("utf-8")) | {"seed": 7}
+    (out / "results" / f"{STEM}.quick.json").write_text(json.dumps(changed), encoding="utf-8")
+    executed_as(out)
     assert "pages in" in build.build(root, out)
 
 
@@ -265,6 +348,68 @@ def test_the_code_on_adding_a_method_runs_as_it_stands(monkeypatch):
     for block in blocks:
         exec(compile(block, "book/add-a-model/index.md", "exec"), names)
     assert "gr" in registry.available()
+
+
+def blocks_of(page):
+    return re.findall(r"```python\n(.*?)```", (BOOK / page).read_text("utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("stamps", ["even", "some frames lost"])
+def test_the_code_on_a_trace_of_your_own_finds_the_rate(stamps, tmp_path, monkeypatch):
+    import numpy as np
+    import pandas as pd
+
+    from rppg_lib import simulate
+
+    clip = simulate.trace(simulate.person(7, hr_bpm=66), scene="talking", seconds=40)
+    table = pd.DataFrame(clip.rgb, columns=list("RGB")).assign(time_s=np.arange(len(clip.rgb)) / clip.fs)
+    if stamps != "even":
+        table = table.drop(index=np.random.default_rng(0).choice(np.arange(1, 1100), 60, replace=False))
+    table.to_csv(tmp_path / "trace.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks_of("own-trace.md"):
+        exec(compile(block, "book/own-trace.md", "exec"), names)
+    assert abs(names["rate_bpm"] - 66) < 2 and names["good"] > 0.5
+    assert names["fs"] == 30 and abs(len(names["beats_s"]) - len(clip.truth.pulse.beats_s)) <= 3
+
+
+def test_the_code_on_the_simulator_runs_and_its_comments_are_true():
+    names = {}
+    for block in blocks_of("simulator.md"):
+        exec(compile(block, "book/simulator.md", "exec"), names)
+    assert names["clip"].condition == "sway + nodding + light drift"
+    assert names["nothing"].condition == "undisturbed"
+
+
+def test_the_page_on_the_simulator_has_every_scene_and_no_other():
+    from rppg_lib import simulate
+
+    rows = re.findall(r"^\| `([^`]+)` \|", (BOOK / "simulator.md").read_text("utf-8"), re.MULTILINE)
+    assert rows == list(simulate.SCENES)
+
+
+def test_the_axes_on_the_board_see_what_the_page_says():
+    import numpy as np
+
+    axes = {"chrom": np.array([[3, -2, 0], [1.5, 1, -1.5]]), "pos": np.array([[0, 1, -1], [-2, 1, 1]])}
+    glare, blood = 1 / np.array([0.7682, 0.5121, 0.3841]), np.array([0.33, 0.77, 0.53])
+    assert np.abs(axes["chrom"] @ glare).max() < 1e-3
+    assert (axes["chrom"] @ np.ones(3) == 1).all() and (axes["pos"] @ np.ones(3) == 0).all()
+    assert np.sign(axes["chrom"] @ blood).tolist() == [-1, 1] and np.sign(axes["pos"] @ blood).tolist() == [1, 1]
+    assert np.sign(axes["pos"] @ glare).tolist() == [-1, 1]
+    text = (BOOK / "instructors.md").read_text("utf-8")
+    for number in (*axes["chrom"] @ blood, *axes["pos"] @ blood):
+        assert f"{number:+.2f}" in text
+
+
+def test_the_notation_has_one_line_for_each_symbol():
+    lines = (BOOK / "notation.md").read_text("utf-8").splitlines()
+    defined = [symbol.split("=")[0].strip() for line in lines if line.startswith("| $")
+               for symbol in re.findall(r"\$([^$]+)\$", line.split("|")[1])]
+    assert len(set(defined)) == len(defined)
+    assert {"C(t)", r"\bar C", "C_n", "I(t)", "I_0", "i(t)", "u_d", "u_s", "u_p", r"\bar s", "s(t)", "p(t)", "x, y",
+            r"\alpha", r"\sigma(\cdot)", "S", "h"} <= set(defined)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(BOOK).as_posix())

@@ -101,7 +101,7 @@ def test_a_file_of_predictions_is_scored(rppg, predictions):
 
 def test_the_options_of_score_reach_the_evaluation_under_its_own_names(rppg, monkeypatch):
     asked = []
-    report = SimpleNamespace(to_text=lambda: "text", to_json=lambda: {"a": 1})
+    report = SimpleNamespace(to_text=lambda: "text", to_json=lambda: {"a": 1}, summary={"n": 1})
     monkeypatch.setattr(evaluation, "score_file", lambda path, **options: asked.append((str(path), options)) or report)
     rppg("score", "a.npz")
     rppg("score", "a.npz", "--band", 0.6, 3.3, "--window", 30, "--hr", "fft", "--compatible")
@@ -114,6 +114,16 @@ def test_a_score_can_be_written_to_a_file(rppg, predictions, tmp_path):
     result = rppg("score", predictions, "--json", "--out", tmp_path / "new" / "score.json")
     assert (result.status, result.out, result.err) == (0, "", "")
     assert json.loads((tmp_path / "new" / "score.json").read_text())["summary"]["n"] == 2
+
+
+def test_a_file_of_which_no_window_can_be_read_is_a_failure_and_its_report_is_still_printed(rppg, tmp_path):
+    np.savez(tmp_path / "flat.npz", pred=np.ones((2, 600)), label=np.sin(np.arange(600) / 4) + np.zeros((2, 1)), fs=30)
+    for words in ([], ["--json"], ["--out", tmp_path / "report.txt"]):
+        result = rppg("score", tmp_path / "flat.npz", *words)
+        assert result.status == 1
+        assert result.err == "rppg score: no window could be read; the report says why.\n"
+        report = result.out or (tmp_path / "report.txt").read_text()
+        assert "waves are constant" in report and "flat[1]" in report
 
 
 @pytest.mark.parametrize("name, content, words", [
@@ -172,7 +182,12 @@ def test_outside_of_a_checkout_run_says_so(rppg, tmp_path, monkeypatch):
 def test_without_the_packages_for_notebooks_run_says_how_to_install_them(rppg, monkeypatch):
     find = __import__("importlib").util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "papermill" else find(name))
-    one_line(rppg("run"), "rppg run: needs papermill, not installed.", "python -m pip install", "rppg-lib[notebooks]")
+    one_line(rppg("run"), "rppg run: needs papermill, not installed.", "In a checkout: python -m pip install",
+             '-e ".[notebooks]"')
+
+
+def test_a_remedy_does_not_assume_a_release_on_an_index():
+    assert "rppg-lib[" not in doctor.INSTALL and doctor.INSTALL.startswith("In a checkout: ")
 
 
 def test_parameters_are_checked_before_anything_is_made(rppg, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -86,3 +87,48 @@ def test_a_broken_results_file_is_one_clear_error(tmp_path):
         results.load(path)
     with pytest.raises(FileNotFoundError, match="rppg run 03"):
         results.load(tmp_path / "03_none.quick.json")
+
+
+def test_a_link_keeps_pointing_and_its_file_gets_the_text(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    with written_whole(tmp_path / "link.txt") as file:
+        file.write("new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_what_is_no_regular_file_is_never_replaced():
+    with written_whole(os.devnull) as file:
+        file.write("gone")
+    assert not os.path.isfile(os.devnull)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"profile": "a/b"}, "profile must be letters"), ({"profile": ""}, "profile must be letters"),
+    ({"data": None}, "must begin with one of"),
+])
+def test_a_name_cannot_leave_the_folder_of_results(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        save(tmp_path / "results", **arguments)
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_titles_that_would_share_a_file_are_refused_before_anything_is_written(tmp_path):
+    row = [{"n": 1}]
+    with pytest.raises(ValueError, match="would give one file"):
+        results.save("x", {"a b": row, "A/b": row}, profile="q", data="simulated", seed=0, config={}, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("table, message", [({"a": [1, 2]}, "list of rows"), (["a"], "list of rows"),
+                                            (pd.Series([1, 2]), "data frame")])
+def test_what_is_no_table_is_refused(tmp_path, table, message):
+    with pytest.raises(ValueError, match=message):
+        results.save("x", {"t": table}, profile="q", data="simulated", seed=0, config={}, folder=tmp_path)
+
+
+def test_seeds_and_index_words_of_numpy_and_pandas_survive(tmp_path):
+    table = pd.DataFrame({"mae": [1.0, 2.0]}, index=["pos", "green"])
+    path = results.save("x", {"t": table}, profile="q", data="simulated", seed=np.int64(3), config={}, folder=tmp_path)
+    result = results.load(path)
+    assert result.seed == 3 and [row["index"] for row in result.tables["t"]] == ["pos", "green"]

@@ -34,6 +34,14 @@ def project(tmp_path, monkeypatch):
     return type("Project", (), {"root": tmp_path, "venv": tmp_path / ".venv", "log": log})
 
 
+def test_a_finished_setup_says_how_to_call_the_command(project, capsys):
+    setup_env.make(project.root)
+    said = capsys.readouterr().out
+    command, activate = setup_env.how_to_call()
+    assert command in said and activate in said
+    assert (project.root / command).parent == setup_env.script_of(project.venv, "rppg").parent
+
+
 def installs(project) -> int:
     return sum("install" in command for command in project.log)
 

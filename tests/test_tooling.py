@@ -62,6 +62,26 @@ def test_every_target_first_makes_the_environment(target):
 
 
 @needs_make
+def test_make_lab_passes_its_arguments_on_and_asks_nobody_for_news():
+    seen = run("make", "--dry-run", "lab", "ARGS=--no-browser --port=8899")
+    assert "jupyter-lab" in seen and seen.rstrip().endswith("--no-browser --port=8899")
+    assert ("--allow-root" in seen) == (getattr(os, "geteuid", lambda: 1)() == 0)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    folder = re.search(r"^lab: export JUPYTER_CONFIG_PATH = \$\(CURDIR\)/(\S+)$", makefile, re.MULTILINE)[1]
+    page = json.loads((ROOT / folder / "labconfig" / "page_config.json").read_text("utf-8"))
+    assert page["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
+
+
+@needs_make
+@pytest.mark.parametrize("uid, allowed", [("0", True), ("1000", False)])
+def test_only_root_allows_root(uid, allowed, tmp_path):
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {uid}\n")
+    (tmp_path / "id").chmod(0o755)
+    seen = run("make", "--dry-run", "lab", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert ("--allow-root" in seen) == allowed
+
+
+@needs_make
 def test_make_without_python_says_how_to_get_it():
     done = subprocess.run(["make", "test", "PYTHON=no-such-python"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0

@@ -77,6 +77,7 @@ def make(root, installer="auto"):
     stamp.write_text(wanted)
     (venv / UNFINISHED).unlink()
     say("ready in {:.0f} s".format(time.monotonic() - began))
+    say("the command is {}, or rppg alone after: {}".format(*how_to_call()))
     subprocess.call([str(script_of(venv, "rppg")), "doctor"])        # advice: a finding does not stop the caller
 
 
@@ -96,6 +97,18 @@ def python_of(venv):
 
 def script_of(venv, name):
     return venv / ("Scripts/{}.exe" if os.name == "nt" else "bin/{}").format(name)
+
+
+def how_to_call(windows=os.name == "nt"):
+    r"""Return the command's path from the root of the project, and what puts it on the PATH of a shell.
+
+    >>> how_to_call(windows=False)
+    ('.venv/bin/rppg', 'source .venv/bin/activate')
+    >>> print(*how_to_call(windows=True), sep=", ")
+    .venv\Scripts\rppg, .venv\Scripts\activate
+    """
+    return (r".venv\Scripts\rppg", r".venv\Scripts\activate") if windows else \
+        (".venv/bin/rppg", "source .venv/bin/activate")
 
 
 def find_uv(installer):

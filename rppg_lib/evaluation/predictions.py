@@ -15,13 +15,14 @@ Nothing is unpickled: a file cannot run code.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..types import check_fs
+from ..types import MIN_S, check_fs
 
 PARTS = ("pred", "label", "fs", "subject")
 
@@ -41,7 +42,8 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     """Return the records of an ``.npz``, a ``.csv`` or a folder of ``.csv`` files (layout: see the module)."""
     path = Path(path)
     if path.is_dir():
-        files = sorted(path.glob("*.csv"))
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and file.is_file()
+                       and not file.name.startswith("."))
         if not files:
             raise FileNotFoundError(f"score: folder {path} holds no .csv file. One record per file is expected.")
         return [_from_csv(file) for file in files]
@@ -56,9 +58,10 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 
 def _from_npz(path: Path) -> list[Prediction]:
     arrays = _npz_arrays(path)
-    names = [key[5:] for key in arrays if key.startswith(("pred/", "pred_"))]
+    names = _names(path, arrays)
     if names:
-        return [_record(path, name, {part: _part(arrays, part, name) for part in PARTS}) for name in names]
+        parts = {part: _parts(path, arrays, part, names) for part in PARTS}
+        return [_record(path, name, {part: parts[part][k] for part in PARTS}) for k, name in enumerate(names)]
     missing = [part for part in PARTS[:3] if part not in arrays]
     if missing:
         raise ValueError(f"score: {path.name} has no array {' and no '.join(map(repr, missing))}; "
@@ -91,23 +94,59 @@ def _from_matrix(path: Path, arrays: dict[str, np.ndarray]) -> list[Prediction]:
         raise ValueError(f"score: {path.name}: subject must have one name per record ({len(pred)}), "
                          f"got {len(subjects)}.")
     records = zip(pred, label, np.broadcast_to(rates, len(pred)), subjects)
-    return [_record(path, f"{path.stem}[{i}]", dict(zip(PARTS, parts))) for i, parts in enumerate(records)]
+    found = [_record(path, f"{path.stem}[{i}]", dict(zip(PARTS, parts))) for i, parts in enumerate(records)]
+    count, frames = pred.shape
+    if count > frames and all(frames < MIN_S * record.fs for record in found):
+        raise ValueError(f"score: {path.name}: {count} records of {frames} frames are too short to read "
+                         f"({frames / found[0].fs:.2g} s): did you pass (T, records)? "
+                         f"Needed is (records, T): transpose pred and label.")
+    return found
 
 
-def _part(arrays: dict, part: str, name: str):
-    for key in (f"{part}/{name}", f"{part}_{name}", part):
-        if key in arrays and (key != part or part in ("fs", "subject") and np.size(arrays[key]) == 1):
-            return arrays[key]
-    return None
+def _names(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
+    """Return the names of records that have arrays of their own, in order; none for the plain layout."""
+    plain = {"pred", "label"} <= set(arrays)
+    marks = ("/",) if plain else ("/", "_")                          # beside a plain pair, pred_x is something else
+    found = {part: [key[len(part) + 1:] for key in arrays if key.startswith(tuple(part + mark for mark in marks))]
+             for part in ("pred", "label")}
+    if plain and any(found.values()):
+        raise ValueError(f"score: {path.name} has pred and label beside arrays of single records "
+                         f"({', '.join(found['pred'] or found['label'])}). Use one layout or the other.")
+    names = found["pred"]
+    twice = {name for part in found.values() for name in part if part.count(name) > 1}
+    alone = set(names) ^ set(found["label"])
+    if twice or alone:
+        what = "two arrays for" if twice else "only one of pred and label for"
+        what += f" {', '.join(sorted(twice or alone))}"
+        raise ValueError(f"score: {path.name} has {what}. Each record needs pred/NAME and label/NAME, once.")
+    return names
+
+
+def _parts(path: Path, arrays: dict[str, np.ndarray], part: str, names: list[str]) -> list:
+    """Return one part of each record: its own array, or of one that is shared by all or lists them in order."""
+    shared = np.ravel(arrays[part]) if part in arrays else np.zeros(0)
+    if len(shared) not in (0, 1, len(names)):
+        raise ValueError(f"score: {path.name}: {part} must have one value, or one per record ({len(names)}), "
+                         f"got {len(shared)}.")
+    values = []
+    for k, name in enumerate(names):
+        own = [arrays[key] for key in (f"{part}/{name}", f"{part}_{name}") if key in arrays]
+        values.append(own[0] if own else shared[min(k, len(shared) - 1)] if len(shared) else None)
+    return values
 
 
 def _from_csv(path: Path) -> Prediction:
     try:
-        table = pd.read_csv(path, skipinitialspace=True, dtype={"subject": str}, index_col=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise ValueError(f"score: {path.name} cannot be read as a table ({error}). It needs a header and the columns "
-                         f"time_s, pred, label.") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
+            table = pd.read_csv(path, skipinitialspace=True, dtype={"subject": str}, index_col=False)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise ValueError(f"score: {path.name} cannot be read as a table ({str(error).strip()}). It needs a header and "
+                         f"the columns time_s, pred, label, separated by commas, with decimal points.") from None
     table.columns = [str(column).strip() for column in table.columns]
+    again = [column for column in table if column.removesuffix(".1") in PARTS and column.endswith(".1")]
+    if again:
+        raise ValueError(f"score: {path.name} names the column {again[0][:-2]} twice. Leave one.")
     missing = [column for column in ("pred", "label") if column not in table]
     if missing or not {"time_s", "fs"} & set(table):
         raise ValueError(f"score: {path.name} needs the columns pred, label and time_s (or fs), "
@@ -123,8 +162,13 @@ def _fs_of(path: Path, times: pd.Series) -> float:
     if len(steps) and np.isfinite(steps).all():
         typical = np.median(steps)
         if typical > 0 and abs(steps - typical).max() <= 0.5 * typical:
-            return len(steps) / (times_s[-1] - times_s[0])
+            fs = len(steps) / (times_s[-1] - times_s[0])
+            if fs < 1:
+                raise ValueError(f"score: {path.name}: time_s means {fs:.3g} frames per second: are these "
+                                 f"milliseconds? Give seconds.")
+            return fs
         found = f"they range from {steps.min():g} to {steps.max():g} s"
+        found += "; are these milliseconds?" if typical > 1 else ""
     else:
         found = f"{np.isfinite(times_s).sum()} of {len(times_s)} rows have a time"
     raise ValueError(f"score: {path.name}: time_s must rise in even steps ({found}). "

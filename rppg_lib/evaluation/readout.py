@@ -20,6 +20,8 @@ from ..signal.windows import TRAILING_MIN_FRAMES
 from ..types import check_fs
 
 READS = ("fine", "fft", "peaks")
+MIN_OWN_S = 3.0
+"""Our own read-outs refuse shorter windows: two beats at 40 bpm. The field's rule of nine frames is its own."""
 
 
 class Reading(NamedTuple):
@@ -77,8 +79,8 @@ class ReadOut:
         if np.shape(wave) != np.shape(label):
             raise ValueError(f"ReadOut: wave and label must have one value per frame each, got shapes "
                              f"{np.shape(wave)} and {np.shape(label)}. Resample the label onto the frames.")
-        # The trailing rule of the field admits nine frames; our own read-outs check their own, longer, minimum.
-        wave, label = (check_changing("ReadOut", x, fs=fs, min_s=TRAILING_MIN_FRAMES / fs) for x in (wave, label))
+        frames = TRAILING_MIN_FRAMES if self.compatible else int(MIN_OWN_S * fs)
+        wave, label = (check_changing("ReadOut", x, fs=fs, min_s=frames / fs) for x in (wave, label))
         if self.compatible:
             wave, label = (self._field_filter(x, fs) for x in (wave, label))
         hr_true, hr_pred = (self._rate(x, fs) for x in (label, wave))
@@ -86,7 +88,11 @@ class ReadOut:
             snr = field_snr_db(wave, fs=fs, hr_bpm=hr_true, band_hz=self.band_hz)
         else:
             counted_hz = self.band_hz[0], widened(self.band_hz, fs=fs)[1]
-            snr = signal.snr_db(wave, fs=fs, hr_bpm=hr_true, band_hz=counted_hz)
+            with np.errstate(over="ignore"):
+                snr = signal.snr_db(wave, fs=fs, hr_bpm=hr_true, band_hz=counted_hz)
+            if not np.isfinite(snr).all():
+                raise ValueError(f"ReadOut: pulse and harmonic fill the whole band in {np.shape(wave)[-1] / fs:.3g} s, "
+                                 f"so there is no noise to compare with. Widen the band or use a longer window.")
         return Reading(hr_true, hr_pred, np.asarray(snr), np.asarray(signal.macc(wave, label)))
 
     def _field_filter(self, wave: np.ndarray, fs: float) -> np.ndarray:

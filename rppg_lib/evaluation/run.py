@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import registry, signal
 from ..signal.spectrum import check_changing
-from ..types import Clip, Score
+from ..types import Clip, Pulse, Score
 from .readout import FINE, ReadOut
 
 
@@ -28,9 +28,10 @@ def evaluate(methods: Sequence[str | registry.Estimator], clips: Iterable[Clip],
         step_s: from window to window; default: no overlap.
         progress: wraps the clips, for example ``tqdm.auto.tqdm``.
     """
+    methods = [methods] if isinstance(methods, str) else methods
     estimators = [registry.build(m) if isinstance(m, str) else m for m in methods]
-    if not estimators:
-        raise ValueError("evaluate: needs at least one method, got none. See rppg_lib.registry.available().")
+    _check_estimators(estimators)
+    clips = [clips] if isinstance(clips, Clip) else clips
     rows: list[Score] = []
     for clip in progress(clips) if progress else clips:
         if clip.label is None:
@@ -41,6 +42,19 @@ def evaluate(methods: Sequence[str | registry.Estimator], clips: Iterable[Clip],
     if not rows:
         raise ValueError("evaluate: needs at least one clip, got none.")
     return _table(rows)
+
+
+def _check_estimators(estimators: list[registry.Estimator]) -> None:
+    if not estimators:
+        raise ValueError("evaluate: needs at least one method, got none. See rppg_lib.registry.available().")
+    for estimator in estimators:
+        if not isinstance(estimator, registry.Estimator):
+            raise TypeError(f"evaluate: {estimator!r} is no estimator: it needs name, cites and "
+                            f"predict(clip) -> Pulse. Register a function first, or give its name.")
+    names = [estimator.name for estimator in estimators]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"evaluate: two methods are called {', '.join(twice)}, and their rows would mix. Rename one: "
+                         f"dataclasses.replace(build('pos', window_s=3.0), name='pos 3 s').")
 
 
 def score_waves(method: str, wave: np.ndarray, label: np.ndarray, *, fs: float, where: dict, readout: ReadOut = FINE,
@@ -75,11 +89,14 @@ def _score_clip(estimator: registry.Estimator, clip: Clip, readout: ReadOut, win
              "start_s": clip.start_s}
     try:
         pulse = estimator.predict(clip)
+        if not isinstance(pulse, Pulse):
+            raise TypeError(f"{estimator.name}: must return a Pulse, returned {type(pulse).__name__}.")
         if (len(pulse.wave), pulse.fs) != (len(clip), clip.fs):
             raise ValueError(f"{estimator.name}: must return one value per frame, returned {len(pulse.wave)} at "
                              f"{pulse.fs:g} fps for {len(clip)} frames at {clip.fs:g} fps.")
-    except ValueError as error:                                      # one row for each window that is lost
-        return [_unread(estimator.name, _place(where, cut, clip.fs), str(error))
+    except Exception as error:                                       # one method must not take the others with it
+        why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return [_unread(estimator.name, _place(where, cut, clip.fs), why)      # one row for each window that is lost
                 for cut in _cuts(len(clip), clip.fs, readout, window_s, step_s)]
     return score_waves(estimator.name, pulse.wave, clip.label, fs=clip.fs, where=where, readout=readout,
                        window_s=window_s, step_s=step_s)

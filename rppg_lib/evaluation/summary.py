@@ -23,8 +23,13 @@ def summarise(rows: pd.DataFrame, *, by: str | Sequence[str] = "method", resampl
     """Return one line per group: each metric, ``_se``, and a 95 % interval ``_low`` to ``_high`` over subjects.
 
     Windows of one person are alike, so the interval comes from drawing whole subjects with replacement (percentile
-    bootstrap); one name in two data sets is two subjects. The standard errors are the field's, which count every
-    window as independent: expect them to be smaller. With fewer than two subjects there is no interval (NaN).
+    bootstrap); one name in two data sets is two subjects. With fewer than two subjects there is no interval (NaN),
+    with fewer than five it is not to be relied on.
+
+    The standard errors are the formulas of the field, for comparison with its tables. They count every window as
+    independent: expect them to be smaller than the interval says. That of the RMSE, ``sqrt(std(e^2) / sqrt(n))``, is
+    the field's too; it is the root of the error of the mean square, so it is not on the scale of the interval. One
+    window has no standard error (NaN).
 
     Args:
         rows: from :func:`rppg_lib.evaluation.evaluate`.
@@ -93,15 +98,17 @@ def _metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _standard_errors(read: pd.DataFrame, values: dict[str, float]) -> dict[str, float]:
-    """Return standard errors by the formulas of the public toolbox (population spread)."""
+    """Return standard errors by the formulas of the public toolbox (population spread, independent windows)."""
     error = (read.hr_pred - read.hr_true).to_numpy()
     n = len(error)
+    if n < 2:
+        return dict.fromkeys(METRICS, np.nan)
     percent = 100 * abs(error) / read.hr_true.to_numpy()
     correlated = n > 2 and np.isfinite(values["r"])
     return {"mae": abs(error).std() / np.sqrt(n), "rmse": np.sqrt((error**2).std() / np.sqrt(n)),
             "mape": percent.std() / np.sqrt(n),
             "r": np.sqrt((1 - values["r"] ** 2) / (n - 2)) if correlated else np.nan,
-            "sd": values["sd"] / np.sqrt(2 * (n - 1)) if n > 1 else np.nan,
+            "sd": values["sd"] / np.sqrt(2 * (n - 1)),
             "snr_db": read.snr_db.to_numpy().std() / np.sqrt(n), "macc": read.macc.to_numpy().std() / np.sqrt(n)}
 
 

@@ -8,6 +8,9 @@ from scipy.signal import butter, sosfiltfilt
 
 from ..types import check_fs, check_wave
 
+BEAT_BAND_HZ = (0.65, 4.0)
+"""Where the waves of a human pulse lie: 39 to 240 bpm."""
+
 
 def detrend(wave: np.ndarray, *, smoothing: float = 100.0) -> np.ndarray:
     """Subtract a slow trend, the smoothness-priors way: ``x - (I + s^2 D'D)^-1 x``.
@@ -162,6 +165,11 @@ def widened(band_hz: tuple[float, float], *, fs: float) -> tuple[float, float]:
     """
     low, high = band_hz
     return 0.975 * low, min(4 / 3 * high, (high + fs / 2) / 2)
+
+
+def fitting_band(who: str, band_hz: tuple[float, float] | None, *, fs: float) -> tuple[float, float]:
+    """Return a band that was asked for, checked, or that of a beat, cut below half the frame rate."""
+    return check_band(who, band_hz or (BEAT_BAND_HZ[0], min(BEAT_BAND_HZ[1], 0.45 * fs)), fs=fs)
 
 
 def _check_gaps(t: np.ndarray, at: np.ndarray, max_gap_s: float) -> None:

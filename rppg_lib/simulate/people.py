@@ -125,7 +125,9 @@ def person(seed: int, **changes: float) -> Person:
     usual_bpm = np.clip(rng.normal(72, 12), 48, 108)
     # Total variability 3 to 7.5 % of the rate (26 to 64 ms at 70 bpm), shared between its three causes; a heart that
     # beats fast, small or working, varies less.
-    total = np.exp(rng.uniform(np.log(0.03), np.log(0.075))) * min(1, 100 / changes.get("hr_bpm", usual_bpm)) ** 2
+    slowest, fastest = HR_LIMITS_BPM
+    rate = check_number("person", "hr_bpm", changes.get("hr_bpm", usual_bpm), low=slowest, high=fastest)
+    total = np.exp(rng.uniform(np.log(0.03), np.log(0.075))) * min(1, 100 / rate) ** 2
     shares = np.sqrt(rng.dirichlet([4.0, 3.0, 1.5]))
     colour = PULSE_COLOUR * np.exp(0.05 * rng.normal(size=3))
     drawn = {

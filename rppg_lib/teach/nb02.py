@@ -18,6 +18,8 @@ def alpha(case):
     with_levels = np.sqrt(np.mean((3 * x + 5) ** 2) / np.mean((x - 2) ** 2))
     case("x three times as strong, on different levels", 3 * x + 5, x - 2).gives(
         3.0, traps=[(with_levels, "Levels must not count: only the spread about the mean.")])
+    case("y of another shape", x, np.sign(x + 1e-9)).gives(np.std(x) / np.std(np.sign(x + 1e-9)), traps=[
+        (np.ptp(x) / 2, "Strength is the standard deviation: the distance of two extremes hangs on two values.")])
     case("y upside down", x, -2 * x).gives(0.5, traps=[(-0.5, "A spread has no sign.")])
 
 
@@ -55,18 +57,20 @@ def grid_step_bpm(case):
 @exercise("2.5", stars=3, minutes=20)
 def chrom(case):
     """CHROM on one stretch of skin colour: ``chrom(rgb, fs)``."""
-    for name, bpm, light, glare in (("a pulse alone", 72, 0.0, 0.0), ("with changing brightness", 84, 0.05, 0.0),
-                                    ("with changing glare", 66, 0.0, 0.03)):
-        rgb = _skin(bpm, light, glare)
+    for name, bpm, light, glare, drift in (
+            ("a pulse alone", 72, 0.0, 0.0, 0.0), ("with changing brightness", 84, 0.05, 0.0, 0.0),
+            ("with changing glare", 66, 0.0, 0.03, 0.0), ("with slow drift of red", 78, 0.05, 0.0, 0.2)):
+        rgb = _skin(bpm, light, glare, drift)
         case(name, rgb, 30.0).has_shape(300).follows(_plain_chrom(rgb, 30.0), above=0.99)
 
 
-def _skin(bpm: float, light: float, glare: float) -> np.ndarray:
+def _skin(bpm: float, light: float, glare: float, drift: float) -> np.ndarray:
     t = np.arange(300) / 30
     beat = 0.01 * np.sin(2 * np.pi * bpm / 60 * t)
     brightness = 1 + light * np.sin(2 * np.pi * 0.9 * t + 1)
     white = glare * (1 + np.sin(2 * np.pi * 0.8 * t))
     skin = np.array([0.77, 0.51, 0.38]) * (1 - np.outer(beat, [0.33, 0.77, 0.53])) + white[:, None]
+    skin[:, 0] *= 1 + drift * np.sin(2 * np.pi * 0.12 * t)           # below the band: must not set the weight
     return 150 * skin * brightness[:, None]
 
 

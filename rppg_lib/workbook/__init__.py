@@ -7,6 +7,7 @@
 ``runner``            several notebooks at a time, one process each
 ``child``             that process: papermill, one notebook, one kernel
 ``progress``          a line per notebook, and the report of failures
+``verdicts``          what the checks said about the exercises
 ====================  ==================================================================
 
 Each notebook runs in its own folder, as in JupyterLab, and finds in ``$RPPG_OUT`` where products belong; it writes

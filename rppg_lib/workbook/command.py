@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 from ..files import output_dir, project_root
 from . import settings
+from .lock import only_run
 from .notebook import Notebook, find, read, select
 from .progress import Display, report
 from .runner import Job, Outcome
 from .runner import run as run_jobs
+from .verdicts import exercises
+
+DEFAULT_PROFILE = "quick"
 
 
 def run(wanted: Iterable[str], *, profile: str, given: Iterable[str], out: Path | None, fresh: bool, at_a_time: int,
         notebooks: Path | None, stream: TextIO) -> list[Outcome]:
     """Run the notebooks that ``wanted`` names and write progress and failures to ``stream``."""
-    jobs = plan(notebooks or _folder(), wanted, profile=profile, given=given)
+    folder = notebooks or _folder()
+    jobs = plan(folder, wanted, profile=profile, given=given)
     out = (out or output_dir()).resolve()
-    outcomes = run_jobs(jobs, out=out, at_a_time=at_a_time, fresh=fresh, listen=Display(stream))
+    if (out / "notebooks").resolve() == folder.resolve():
+        raise ValueError(f"run: --out {_short(out)} would write the executed copies over the notebooks themselves. "
+                         f"Choose another folder, such as build.")
+    if _has_no_profiles(folder, profile):
+        stream.write(f"{folder} has no folder profiles/: the notebooks run with the parameters written in them.\n")
+        stream.flush()
+    out.mkdir(parents=True, exist_ok=True)
+    with only_run(out):
+        outcomes = run_jobs(jobs, out=out, at_a_time=at_a_time, fresh=fresh, listen=Display(stream))
     if failures := report(outcomes):
         stream.write("\n" + failures + "\n")
+    for line in [*exercises(outcomes, out / "notebooks"), *_places(outcomes, out)]:
+        stream.write(line + "\n")
     stream.flush()
     return outcomes
 
@@ -33,7 +49,7 @@ def plan(folder: Path, wanted: Iterable[str], *, profile: str, given: Iterable[s
     paths = find(folder)
     chosen = select(paths, wanted)
     known = [read(path) if path in chosen else _read_if_sound(path) for path in paths]
-    sections = settings.read_profile(folder / "profiles", profile)
+    sections = {} if _has_no_profiles(folder, profile) else settings.read_profile(folder / "profiles", profile)
     settings.check_profile(sections, [notebook for notebook in known if notebook], file=f"{profile}.yaml")
     selected = [notebook for notebook in known if notebook and notebook.path in chosen]
     values = settings.split_given(given)
@@ -42,11 +58,32 @@ def plan(folder: Path, wanted: Iterable[str], *, profile: str, given: Iterable[s
             for notebook in selected]
 
 
+def _has_no_profiles(folder: Path, profile: str) -> bool:
+    """Whether the notebooks' own parameters are the profile: collected notebooks come without a folder of profiles."""
+    return profile == DEFAULT_PROFILE and not (folder / "profiles").is_dir()
+
+
+def _places(outcomes: list[Outcome], out: Path) -> list[str]:
+    """Return the line that says where the products are, if there are any."""
+    if not any(outcome.state != "failed" for outcome in outcomes):
+        return []
+    results = f", results in {_short(out / 'results')}" if (out / "results").is_dir() else ""
+    return [f"Executed notebooks are in {_short(out / 'notebooks')}{results}."]
+
+
+def _short(path: Path) -> str:
+    """Return the path seen from the working folder, or whole where that is shorter."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:                                       # on another drive
+        return str(path)
+
+
 def _read_if_sound(path: Path) -> Notebook | None:
     """A notebook that is not asked for may be broken: it only lends its names to the check of the profile."""
     try:
         return read(path)
-    except ValueError:
+    except (ValueError, OSError):
         return None
 
 

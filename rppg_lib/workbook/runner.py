@@ -181,9 +181,16 @@ class _Child:
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
 
     def _listen(self, events: queue.Queue) -> None:
-        for line in self.process.stdout:
-            events.put((self, json.loads(line)))
-        events.put((self, None))
+        try:
+            for line in self.process.stdout:
+                try:
+                    message = json.loads(line)
+                except ValueError:
+                    continue                                 # somebody else's words, such as a site's start-up message
+                if isinstance(message, dict) and "event" in message:
+                    events.put((self, message))
+        finally:
+            events.put((self, None))
 
     def end(self) -> None:
         """End the process if it has not ended: it stops when its input closes."""

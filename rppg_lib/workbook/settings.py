@@ -11,7 +11,9 @@ All names and types are checked before anything runs.
 from __future__ import annotations
 
 import ast
+import hashlib
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from typing import Any
 from .notebook import Notebook, did_you_mean
 
 EVERY = "all"
-OWN = "-own"
-"""What follows the profile's name where ``-p`` changed it: ``quick-own`` never overwrites the numbers of ``quick``."""
+OWN_LENGTH = 60
+"""Longest name of a profile that ``-p`` changed; results files are named after it."""
 
 Profile = dict[str, dict[str, Any]]      # section -> name -> value
 
@@ -79,8 +81,25 @@ def merged(notebook: Notebook, profile: Profile, given: dict[str, str]) -> dict[
         if name in values:
             values[name] = fitted(from_text(text, notebook.parameters[name]), notebook.parameters[name], f"-p {name}")
     if values != of_profile and "profile" in values and "profile" not in given:
-        values["profile"] += OWN                             # other parameters, other results file
+        changed = {name: value for name, value in values.items() if value != of_profile[name]}
+        values["profile"] = own_name(values["profile"], changed)     # other parameters, other results file
     return values
+
+
+def own_name(profile: str, changed: dict[str, Any]) -> str:
+    """Return the name of a profile with parameters of one's own: it says what changed, and is fit for a file.
+
+    >>> own_name("quick", {"people": 4, "band_hz": (0.7, 2.0)})
+    'quick+people=4+band_hz=0.7_2.0'
+    """
+    texts = {name: value if isinstance(value, str) else repr(value) for name, value in changed.items()}
+    words = {name: re.sub(r"[^A-Za-z0-9.=+-]+", "_", text).strip("_") for name, text in texts.items()}
+    name = "+".join([profile, *(f"{key}={word}" for key, word in words.items())])
+    altered = any(words[key] != value for key, value in changed.items() if isinstance(value, str))
+    if len(name) <= OWN_LENGTH and not altered:
+        return name
+    digest = hashlib.sha256(repr(changed).encode()).hexdigest()[:6]  # what was cut or replaced still tells apart
+    return f"{name[:OWN_LENGTH - 7]}-{digest}"
 
 
 def check_given(given: Iterable[str], notebooks: Iterable[Notebook]) -> None:

@@ -1,5 +1,7 @@
 """The book in a browser, opened from disk: nothing is asked of anyone, nothing overflows, formulas and sliders work."""
 
+import re
+
 import pytest
 
 from ..checkout import ROOT
@@ -107,6 +109,33 @@ def test_hints_and_solutions_are_closed_until_asked_for(small_book, watched):
         watch.page.get_by_text("Show the solution").click()
         for hidden in ("Think of", "def alpha", "2.1: right"):
             assert watch.page.get_by_text(hidden).first.is_visible()
+
+
+def test_numbers_of_a_table_do_not_run_together_and_stand_below_their_heads(small_book, watched):
+    with watched() as watch:
+        watch.page.goto((small_book / "notebooks" / f"{STEM}.html").as_uri())
+        number, other = (watch.page.get_by_role("cell", name=text, exact=True) for text in ("18.6", "6.4"))
+        edges = [cell.evaluate("e => { const r = document.createRange(); r.selectNodeContents(e);"
+                               " const b = r.getBoundingClientRect(); return [b.left, b.right] }")
+                 for cell in (number, other, watch.page.get_by_role("columnheader", name="mae", exact=True))]
+        assert edges[1][0] - edges[0][1] > 10
+        assert abs(edges[2][1] - edges[0][1]) < 2
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_verdict_can_be_read_on_a_light_and_on_a_dark_page(small_book, watched, theme):
+    with watched(theme=theme) as watch:
+        watch.page.goto((small_book / "notebooks" / f"{STEM}.html").as_uri())
+        box = watch.page.locator('[role="status"]').first
+        text, behind, page = (box.evaluate(code) for code in (
+            "e => getComputedStyle(e).color", "e => getComputedStyle(e.parentElement).backgroundColor",
+            "e => getComputedStyle(document.body).backgroundColor"))
+        assert behind == "rgba(0, 0, 0, 0)"
+        assert abs(lightness(text) - lightness(page)) > 120
+
+
+def lightness(colour):
+    return sum(float(part) for part in re.findall(r"[\d.]+", colour)[:3]) / 3
 
 
 def test_the_search_finds_a_word_in_a_book_opened_from_disk(small_book, watched):

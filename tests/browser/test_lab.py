@@ -21,8 +21,10 @@ from .test_book_pages import move_and_look
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.notebook]
 
 START_S, RUN_S = 90, 300
+# A folded cell shows no number: its code has been taken out of the page.
 STATE = """() => ({
-    prompts: [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.innerText),
+    prompts: [...document.querySelectorAll('.jp-CodeCell .jp-InputArea .jp-InputPrompt')]
+                 .map(prompt => prompt.innerText),
     errors: [...document.querySelectorAll('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')]
                 .map(output => output.innerText).filter(text => text.includes('Traceback (most recent call last)')),
 })"""
@@ -32,6 +34,8 @@ SMALL = [
     code("def draw(level):\n    figure = Figure(figsize=(4, 2))\n    figure.subplots().bar([0], [level])\n"
          "    return figure"),
     code("slider(draw, [1, 2, 3], label='level')", tags=["slider"]),
+    code("def solution():\n    return 6 * 7\n\nprint('solved', solution())", tags=["solution"],
+         jupyter={"source_hidden": True, "outputs_hidden": True}),
 ]
 
 
@@ -151,6 +155,18 @@ def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(make, lab
     allowed = (address("").split("/lab")[0], "ws://127.0.0.1", "data:", "blob:")
     with watched(allowed=allowed, height=1000) as watch:
         open_and_run(watch, address(name))
+
+
+def test_a_solution_is_folded_in_jupyterlab_until_asked_for(lab, watched):
+    work, address = lab
+    name = small_notebook(work)
+    with watched(allowed=("http", "ws", "data:", "blob:"), height=1000) as watch:
+        watch.page.goto(address(name))
+        run_all(watch.page)
+        code_of_it = watch.page.get_by_text("return 6 * 7").first
+        assert not code_of_it.is_visible()                   # a run unfolds what it prints, not the code
+        watch.page.locator(".jp-CodeCell").last.locator(".jp-InputPlaceholder").click()
+        code_of_it.wait_for(timeout=5000)
 
 
 def test_a_cell_that_fails_is_seen(lab, watched):

@@ -83,6 +83,22 @@ def test_a_band_that_makes_no_sense_is_an_error_at_once(band_hz, message):
         ReadOut(band_hz=band_hz)
 
 
+@pytest.mark.parametrize("fs", [20, 29.97, 30.05])
+def test_our_own_readouts_refuse_less_than_three_seconds_and_the_fields_do_not(fs):
+    wave = np.sin(2 * np.pi * 1.2 * np.arange(int(3 * fs)) / fs)
+    for read in ("fine", "fft"):
+        assert np.isfinite(ReadOut(read=read)(wave, wave, fs=fs)).all()
+        with pytest.raises(ValueError, match="ReadOut: needs at least"):
+            ReadOut(read=read)(wave[1:], wave[1:], fs=fs)
+    assert FIELD(wave[1:], wave[1:], fs=fs).hr_pred > 0
+
+
+def test_a_band_without_room_for_noise_is_refused_instead_of_an_infinite_ratio():
+    wave = np.sin(2 * np.pi * 1.2 * np.arange(90) / 30)
+    with pytest.raises(ValueError, match="no noise to compare with"):
+        ReadOut(band_hz=(1.1, 1.3))(wave, wave, fs=30)
+
+
 def test_the_label_of_a_readout_says_band_and_rule():
     assert FIELD.label == "compatible, fft, 0.6-3.3 Hz"
     assert FIELD_2023.label == "compatible, fft, 0.75-2.5 Hz"

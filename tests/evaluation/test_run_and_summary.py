@@ -1,3 +1,4 @@
+import dataclasses
 from dataclasses import replace
 
 import numpy as np
@@ -113,6 +114,11 @@ def test_the_fields_standard_error_ignores_that_windows_of_a_person_are_alike():
 def test_one_subject_has_no_interval():
     line = summarise(rows_with_errors(np.arange(5.0), ["a"] * 5)).loc["m"]
     assert np.isnan(line.mae_low) and line.mae == 2
+
+
+def test_one_window_has_no_standard_error():
+    line = summarise(rows_with_errors([3.0])).loc["m"]
+    assert line.mae == line.rmse == 3 and np.isnan([line[f"{name}_se"] for name in METRICS]).all()
 
 
 def test_one_name_in_two_data_sets_is_two_subjects():
@@ -269,3 +275,31 @@ def test_wrong_calls_are_one_clear_error(call, message):
 def test_everything_registered_can_be_evaluated():
     rows = evaluate(list(registry.available()), [clip(75)])
     assert (abs(rows.hr_pred - 75) < 1).all()
+
+
+def test_two_methods_of_one_name_are_refused_instead_of_mixed():
+    with pytest.raises(ValueError, match="two methods are called pos"):
+        evaluate(["pos", registry.build("pos", window_s=3.0)], [clip(60)])
+    longer = dataclasses.replace(registry.build("pos", window_s=3.0), name="pos 3 s")
+    assert set(evaluate(["pos", longer], [clip(60)]).method) == {"pos", "pos 3 s"}
+
+
+@pytest.mark.parametrize("outcome, note", [(ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+                                           (np.zeros(600), "must return a Pulse, returned ndarray"),
+                                           (None, "must return a Pulse, returned NoneType")])
+def test_one_broken_method_does_not_take_the_others_with_it(outcome, note):
+    class Broken:
+        name, cites = "broken", ""
+
+        def predict(self, clip):
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+    rows = evaluate([Broken(), "pos"], [clip(60)])
+    assert list(rows.method) == ["broken", "pos"] and note in rows.note[0] and rows.hr_pred.notna()[1]
+
+
+def test_one_name_and_one_clip_need_no_list():
+    assert len(evaluate("pos", clip(60))) == 1
+    with pytest.raises(TypeError, match="is no estimator"):
+        evaluate([len], [clip(60)])

@@ -93,11 +93,78 @@ def test_a_prediction_without_a_pulse_is_said_to_be_doubtful(tmp_path):
     assert "4 of 4 windows have a quality below 0.5" in score_file(tmp_path / "p.npz").to_text()
 
 
+def written(path, n=4, seconds=20, **more):
+    pred, label = waves(n, seconds)
+    np.savez(path, pred=pred, label=label, fs=30, **more)
+    return path
+
+
+def test_a_few_short_records_are_no_transposed_array(tmp_path):
+    report = score_file(written(tmp_path / "p.npz", n=8, seconds=1))
+    assert report.summary["failed"] == 8
+
+
+def test_windows_with_the_same_reason_are_said_together_and_five_are_named(tmp_path):
+    pred, label = waves(9)
+    pred[:8] = 1
+    np.savez(tmp_path / "p.npz", pred=pred, label=label, fs=30)
+    lines = score_file(tmp_path / "p.npz").to_text().splitlines()
+    at = lines.index("8 windows could not be read and count in nothing above:")
+    named = ", ".join(f"p[{i}] at 0.0 s" for i in range(5))
+    assert lines[at + 1].startswith(f"  {named} and 3 more: estimate: 1 of 1 waves are constant")
+    assert len(lines) == at + 2
+
+
+@pytest.mark.parametrize("compatible", [False, True])
+def test_frames_that_fill_no_window_are_said(tmp_path, compatible):
+    report = score_file(written(tmp_path / "p.npz", seconds=20), window_s=6, compatible=compatible)
+    said = "The last 2 s of 4 records do not fill a window and are left out." in report.notes
+    assert said == (not compatible)                          # the field reads a shorter last window
+    assert max(report.rows.start_s + report.rows.seconds) == (20 if compatible else 18)
+    assert report.to_json()["notes"] == list(report.notes) and all(note in report.to_text() for note in report.notes)
+
+
+def test_a_window_longer_than_the_records_is_said_to_be_whole_records(tmp_path):
+    report = score_file(written(tmp_path / "p.npz"), window_s=30)
+    assert "read over whole records" in report.to_text()
+    assert "Every record is shorter than a window of 30 s and read whole." in report.notes
+    t = {"short": np.arange(300) / 30, "long": np.arange(1200) / 30}
+    named = {f"{part}/{name}": np.sin(7 * t[name]) for part in ("pred", "label") for name in t}
+    np.savez(tmp_path / "two.npz", fs=30, **named)
+    report = score_file(tmp_path / "two.npz", window_s=20)
+    assert "read over windows of 20 s" in report.to_text()
+    assert "1 of 2 records are shorter than a window of 20 s and read whole." in report.notes
+
+
+def test_windows_that_cover_the_records_need_no_note(tmp_path):
+    assert score_file(written(tmp_path / "p.npz", n=5), window_s=5).notes == ()
+    assert score_file(written(tmp_path / "p.npz", n=5)).notes == ()
+
+
+@pytest.mark.parametrize("subjects, said", [(1, False), (4, True), (5, False)])
+def test_the_interval_of_a_few_subjects_is_said_to_be_doubtful(tmp_path, subjects, said):
+    report = score_file(written(tmp_path / "p.npz", n=5, subject=np.arange(5) % subjects))
+    assert (f"With {subjects} subjects the interval is not to be relied on." in report.notes) == said
+    assert "± SE (field's formula)" in report.to_text()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("options", [{}, {"read": "fft"}, {"compatible": True}, {"band_hz": (1.0, 1.3)}])
+@pytest.mark.parametrize("seconds", [1, 2, 3, 4])
+def test_short_records_give_finite_numbers_or_a_reason_and_no_warning(tmp_path, seconds, options):
+    report = score_file(written(tmp_path / "p.npz", seconds=seconds), **options)
+    rows = report.rows
+    assert (np.isfinite(rows.snr_db) == (rows.note == "")).all()
+    if seconds < 3 and "compatible" not in options:
+        assert rows.note.str.contains("needs at least 90 frames").all()
+    assert report.to_text()
+
+
 X = np.sin(np.arange(300) / 4)
 BROKEN = {                               # what is in the file, and what is said about it
     "pickled": ({"pred": np.array([X, X[:10]], dtype=object), "label": X, "fs": 30}, "cannot be read as .npz"),
     "no label": ({"pred": X, "fs": 30}, "no array 'label'"),
-    "no label for a name": ({"pred/a": X, "fs": 30}, "no 'label' came with it"),
+    "no label for a name": ({"pred/a": X, "fs": 30}, "only one of pred and label for a"),
     "lengths": ({"pred": X, "label": X[:-1], "fs": 30}, r"\(300,\) and \(299,\)"),
     "fs zero": ({"pred": X, "label": X, "fs": 0}, "positive number"),
     "fs text": ({"pred": X, "label": X, "fs": "thirty"}, "one number"),
@@ -111,6 +178,10 @@ BROKEN = {                               # what is in the file, and what is said
     "csv with binary": (bytes(range(256)), "cannot be read as a table|needs the columns"),
     "csv empty": ("", "cannot be read as a table"),
     "csv header only": ("time_s,pred,label\n", "0 of 0 rows have a time"),
+    "transposed": ({"pred": np.tile(X[:, None], 12), "label": np.tile(X[:, None], 12), "fs": 30},
+                   r"300 records of 12 frames .* did you pass \(T, records\)"),
+    "csv in milliseconds": ("time_s,pred,label\n0,1,1\n33,2,2\n67,1,1\n100,2,2\n", "are these milliseconds"),
+    "csv uneven in milliseconds": ("time_s,pred,label\n0,1,1\n33,2,2\n67,1,1\n500,2,2\n", "are these milliseconds"),
     "csv uneven": ("time_s,pred,label\n0,1,1\n0.1,2,2\n5,1,1\n5.1,2,2\n", "even steps .they range from 0.1 to 4.9 s"),
     "csv with a lost frame": ("time_s,pred,label\n0,1,1\n0.1,2,2\n0.2,1,1\n0.4,2,2\n0.5,1,1\n", "from 0.1 to 0.2 s"),
     "csv with a hole in time": ("time_s,pred,label\n0,1,1\n0.1,2,2\n,1,1\n0.3,2,2\n", "3 of 4 rows have a time"),
@@ -204,3 +275,49 @@ def test_42_one_minute_records_do_not_keep_anyone_waiting(tmp_path):
     start = time.perf_counter()
     score_file(tmp_path / "p.npz")
     assert time.perf_counter() - start < 20                          # far above the usual; bench/ has the real figure
+
+
+def pair(n=300):
+    return np.sin(np.arange(n) / 4)
+
+
+def test_subjects_and_rates_may_be_listed_in_the_order_of_the_records(tmp_path):
+    x = pair()
+    waves_of = {"pred/a": x, "label/a": x, "pred/b": x, "label/b": x}
+    np.savez(tmp_path / "p.npz", fs=[30, 25], subject=["u", "u"], **waves_of)
+    assert [(r.name, r.fs, r.subject) for r in read_predictions(tmp_path / "p.npz")] == [("a", 30, "u"), ("b", 25, "u")]
+
+
+def test_an_array_beside_a_plain_pair_is_no_record(tmp_path):
+    np.savez(tmp_path / "p.npz", pred=pair(), label=pair(), fs=30, pred_quality=np.ones(3))
+    assert len(read_predictions(tmp_path / "p.npz")) == 1
+
+
+@pytest.mark.parametrize("arrays, message", [
+    ({"pred/a": pair(), "label/a": pair(), "label/b": pair()}, "only one of pred and label for b"),
+    ({"pred/a": pair(), "pred_a": pair(), "label/a": pair()}, "two arrays for a"),
+    ({"pred": pair(), "label": pair(), "pred/a": pair(), "label/a": pair()}, "one layout or the other"),
+    ({"pred/a": pair(), "label/a": pair(), "subject": ["u", "v"]}, "one per record"),
+])
+def test_no_array_is_left_out_without_a_word(tmp_path, arrays, message):
+    np.savez(tmp_path / "p.npz", fs=30, **arrays)
+    with pytest.raises(ValueError, match=message):
+        read_predictions(tmp_path / "p.npz")
+
+
+def test_a_folder_is_read_whatever_the_case_of_its_endings_and_without_hidden_files(tmp_path):
+    for name in ("a.csv", "b.CSV", ".hidden.csv"):
+        pd.DataFrame({"fs": 30, "pred": pair(), "label": pair()}).to_csv(tmp_path / name, index=False)
+    (tmp_path / "c.csv").mkdir()
+    assert [record.name for record in read_predictions(tmp_path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("time_s,pred,label\n0,1,2,3\n0.1,1,2,3\n", "cannot be read as a table"),
+    ("time_s,pred,label,pred\n0,1,2,3\n0.1,1,2,3\n", "names the column pred twice"),
+    ("time_s;pred;label\n0;1;2\n0,1;1;2\n", "separated by commas|needs the columns"),
+])
+def test_a_table_that_would_lose_values_is_refused(tmp_path, text, message):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_predictions(tmp_path / "p.csv")

@@ -18,7 +18,7 @@ FEW_LINES, MANY_LINES, MOST_LINES, LONG_CELLS = 6, 20, 30, 2
 CODE_CELLS, WORDS = (25, 40), (2000, 3000)
 SHORT = {"00_start_here"}                       # the one way through, without exercises
 
-CELL_KEYS = {"tags", "alt"}
+CELL_KEYS = {"tags", "alt", "jupyter"}
 NOTEBOOK_KEYS = {"kernelspec", "language_info"}
 TAGS = {"parameters", "exercise", "check", "solution", "hint", "slider", "hide-input", "raises-exception"}
 CLOSING = ["What we saw", "Where this can fail", "What is next"]
@@ -30,7 +30,8 @@ ABSOLUTE = re.compile(r"""["'`(](?:~[\\/]|/[A-Za-z]\w*[/"'`)]|[A-Za-z]:[\\/])"""
 COMMANDS = re.compile(r"^\s*(?:\w+ *= *)?[!%]\s*\w|\bget_ipython\(|\bos\.system\(|\bsubprocess\b")
 FILTERS = re.compile(r"\b(?:filterwarnings|simplefilter|catch_warnings|seterr|errstate|disable_warnings)\b")
 DRAWS = re.compile(r"\bplt\.(?:subplots|figure|plot|imshow)\b|\bplots\.plot_\w+\(")
-CITES = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+ROLE = re.compile(r"\{\w+(?::\w+)?\}`[^`]+`")
+CITES = re.compile(r"\]\(\.\./book/bibliography\.md#([^)]+)\)")
 MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\(")
 HTML_IMAGE = re.compile(r"<img\b[^>]*>")
 
@@ -165,8 +166,15 @@ def cites_what_exists(notebook, stem, bibliography=None):
     if bibliography is None:
         bibliography = (ROOT / "book" / "refs.bib").read_text("utf-8")
     known = set(re.findall(r"^@\w+\{([^,\s]+)", bibliography, re.MULTILINE))
-    return [f"cell {k}: {key.strip()} is not in book/refs.bib" for k, cell in numbered(notebook, "markdown")
-            for keys in CITES.findall(cell.source) for key in keys.split(",") if key.strip() not in known]
+    return [f"cell {k}: {key} is not in book/refs.bib" for k, cell in numbered(notebook, "markdown")
+            for key in CITES.findall(cell.source) if key not in known]
+
+
+def reads_well_in_jupyterlab(notebook, stem):
+    """Roles are the book's: JupyterLab shows their names. Of citations the build makes some again."""
+    return [f"cell {k}: {role} shows raw in JupyterLab: write a link, of a citation "
+            f"[Wang et al. 2017](../book/bibliography.md#wang2017pos)"
+            for k, cell in numbered(notebook, "markdown") for role in ROLE.findall(cell.source)]
 
 
 def links_to_what_exists(notebook, stem):
@@ -268,5 +276,5 @@ def has_the_usual_length(notebook, stem):
 
 
 RULES = [is_valid, is_stripped, python_only, has_parameters, has_opening, has_closing, cites_what_exists,
-         links_to_what_exists, pictures_have_words, sliders_have_twins, stays_on_the_machine, saves_under_its_own_name,
-         keeps_cells_short, has_the_usual_length]
+         reads_well_in_jupyterlab, links_to_what_exists, pictures_have_words, sliders_have_twins,
+         stays_on_the_machine, saves_under_its_own_name, keeps_cells_short, has_the_usual_length]

@@ -2,12 +2,15 @@
 
 import ast
 import importlib
+import json
 import re
 
 from .rules import numbered, tags, trees
 
 LABEL = re.compile(r"def (?P<name>\w+)\(.*\).*: +# "
                    r"(?P<label>Exercise (?P<number>\d+\.\d+)  (?P<stars>★{1,3}☆{0,2})  \d+ min)")
+
+FOLDED = {"source_hidden": True, "outputs_hidden": True}
 
 
 def exercises_are_complete(notebook, stem):
@@ -75,6 +78,12 @@ def _do_check(cells, k, stub):
     return problems
 
 
+def solutions_are_folded(notebook, stem):
+    """JupyterLab folds input and output of cells whose metadata say so; the book needs only the tag."""
+    return [f"cell {k}: the solution lies open in JupyterLab: its metadata need \"jupyter\": {json.dumps(FOLDED)}"
+            for k, cell in numbered(notebook, "code", tag="solution") if cell.metadata.get("jupyter") != FOLDED]
+
+
 def nothing_needs_an_answer(notebook, stem):
     """Cells after an exercise run whether or not it was solved: they use no name of stub or solution."""
     answers = {label["name"] for _, cell in numbered(notebook, tag="exercise") if (label := LABEL.match(cell.source))}
@@ -114,4 +123,5 @@ def names_in(tree, context):
     return found
 
 
-RULES_OF_EXERCISES = [exercises_are_complete, nothing_needs_an_answer, exercises_match_their_checks]
+RULES_OF_EXERCISES = [exercises_are_complete, solutions_are_folded, nothing_needs_an_answer,
+                      exercises_match_their_checks]

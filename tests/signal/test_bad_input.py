@@ -19,6 +19,12 @@ def changed(index, value):
 
 
 CASES = {
+    "masked": (np.ma.masked_greater(good(), 102.9), 30, r"NaN or infinite"),
+    "far too large": (good() * 1e200, 30, r"too far from 1"),
+    "far too small": (good() * 1e-200, 30, r"too far from 1"),
+    "fs yes or no": (good(), True, r"fs must be one number"),
+    "fs complex": (good(), 30 + 2j, r"fs must be one number"),
+    "words of digits": (np.full((300, 3), "7"), 30, r"needs real numbers"),
     "nan": (changed((17, 1), np.nan), 30, r"1 of 900 values are NaN or infinite, first at frame 17"),
     "infinite": (changed((5, 0), np.inf), 30, r"first at frame 5"),
     "constant channel": (changed((slice(None), 2), 255.0), 30, r"channel B never changes \(first value 255\)"),
@@ -115,6 +121,14 @@ def test_a_grey_video_gives_pos_and_chrom_nothing_to_read():
     grey = np.repeat(100 + np.random.default_rng(0).normal(size=(300, 1)), 3, axis=1)
     for method in (signal.pos, signal.chrom):
         assert np.ptp(method(grey, fs=30)) < 1e-9
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+def test_a_slow_camera_is_read_with_the_defaults(method):
+    t = np.arange(7 * 30) / 7
+    rgb = [120, 90, 70] * (1 - 0.01 * np.outer(np.sin(2 * np.pi * 1.2 * t), [0.33, 0.77, 0.53]))
+    rgb += 0.01 * np.random.default_rng(0).normal(size=rgb.shape)
+    assert signal.hr_from_spectrum(method(rgb, fs=7), fs=7) == pytest.approx(72, abs=0.5)
 
 
 def test_integer_traces_are_welcome():

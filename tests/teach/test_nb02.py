@@ -43,6 +43,18 @@ def chrom_with_plus(rgb, fs):
     return x + np.std(x) / np.std(y) * y
 
 
+def chrom_weighed_before_the_filter(rgb, fs):
+    normal = rgb / rgb.mean(0)
+    x, y = normal @ [3, -2, 0], normal @ [1.5, 1, -1.5]
+    weight = x.std() / y.std()
+    x, y = signal.bandpass(np.stack([x, y]), fs=fs, band_hz=(0.65, 4.0))
+    return x - weight * y
+
+
+def mean_distance(x):
+    return np.abs(x - x.mean()).mean()
+
+
 RIGHT = [(nb02.alpha, lambda x, y: np.std(x) / np.std(y)),
          (nb02.alpha, lambda x, y: float(np.sqrt(np.var(x) / np.var(y)))),
          (nb02.coverage, loop_coverage), (nb02.coverage, lambda n, k: np.convolve(np.ones(n - k + 1), np.ones(k))),
@@ -53,6 +65,9 @@ WRONG = [(nb02.alpha, lambda x, y: np.std(y) / np.std(x), "y over x"),
          (nb02.alpha, lambda x, y: np.ptp(x), "should be 1"),
          (nb02.alpha, lambda x, y: np.sqrt(np.mean(x**2) / np.mean(y**2)), "Levels must not count"),
          (nb02.alpha, lambda x, y: (x @ y) / (y @ y), "should be"),
+         (nb02.alpha, lambda x, y: np.ptp(x) / np.ptp(y), "standard deviation"),
+         (nb02.alpha, lambda x, y: mean_distance(x) / mean_distance(y), "another shape"),
+         (nb02.chrom, chrom_weighed_before_the_filter, "slow drift of red"),
          (nb02.coverage, lambda n, k: np.convolve(np.ones(n - k), np.ones(k + 1)), "differs"),
          (nb02.coverage, lambda n, k: np.append(np.convolve(np.ones(n - k), np.ones(k)), 0),
           "last frame is missing|differs"),
@@ -88,5 +103,5 @@ def test_a_plausible_wrong_answer_is_wrong_and_the_verdict_says_what_differs(che
 
 def test_the_solution_of_the_hardest_exercise_finds_the_pulse():
     t = np.arange(300) / 30
-    rgb = nb02._skin(84, 0.05, 0.0)
+    rgb = nb02._skin(84, 0.05, 0.0, 0.0)
     assert np.corrcoef(chrom(rgb, 30.0), np.sin(2 * np.pi * 1.4 * t))[0, 1] > 0.95

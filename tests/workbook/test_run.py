@@ -113,7 +113,7 @@ def test_two_notebooks_run_at_a_time(done, home):
 def test_parameters_reach_the_notebook_from_profile_and_command_line(done, home):
     text = printed(home / "made" / "notebooks" / "01_meets.ipynb")
     assert f"6 2.5 (0.7, 3.0) {home / 'notebooks'}" in text
-    result = json.loads((home / "made" / "results" / "01_meets.small-own.json").read_text())
+    result = json.loads((home / "made" / "results" / "01_meets.small+people=6.json").read_text())
     assert result["tables"]["t"] == [{"n": 6}]
 
 
@@ -146,13 +146,28 @@ def test_what_is_finished_and_unchanged_is_skipped_edited_or_fresh_it_runs_again
         return ended.stdout, (made / "notebooks" / "01_meets.ipynb").stat().st_mtime_ns != before
 
     text, written = again()
-    assert re.fullmatch(r"01 Meets: done already \(\d+ s, unchanged\)\n", text) and not written
+    assert re.fullmatch(r"01 Meets: done already \(\d+ s, unchanged\)\n"
+                        r"Executed notebooks are in made.notebooks, results in made.results\.\n", text) and not written
     text, written = again("--fresh")
     assert "done after" in text and written
     edit(made.parent / "notebooks" / "01_meets.ipynb", "print(people", "print('edited', people")
     text, written = again()
     assert "01 Meets: runs again, because this has changed: notebook\n" in text and written
     assert "edited 6" in printed(made / "notebooks" / "01_meets.ipynb")
+
+
+def test_a_folder_of_collected_notebooks_runs_without_profiles_and_its_exercises_are_counted(tmp_path):
+    define = "from rppg_lib.teach.checks import exercise\n" + "\n".join(
+        f"@exercise('2.{k}', stars=1, minutes=5)\ndef check_{k}(case):\n"
+        f"    'Doubles.'\n    case('one', 1).gives(2)\n" for k in (1, 2, 3))
+    cells = [("check_1(lambda x: 2 * x)", "check"), ("check_2(lambda x: x)", "check"), ("def mine(x):\n    raise "
+             "NotImplementedError\ncheck_3(mine)", "check"), ("check_3(lambda x: 2 * x).must_be_right()", "solution")]
+    write_notebook(tmp_path / "collected", "02_alice", define, *cells, title="02 Doubling")
+    done = rppg("--notebooks", "collected", "--out", "graded", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "collected has no folder profiles/: the notebooks run with the parameters written in them.\n" in done.stdout
+    assert "02 Doubling: exercises 1 right, 1 wrong, 1 not tried\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"Executed notebooks are in {os.path.join('graded', 'notebooks')}."
 
 
 # Ends by force

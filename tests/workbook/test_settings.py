@@ -34,8 +34,8 @@ def test_the_nearer_source_wins(folder):
     """Notebook < profile all < profile, notebook < command line."""
     write_profile(folder, 'all: {profile: full, people: 10, speed: 2.0}\n"02": {speed: 3.0, people: 20}', "full")
     assert parameters(folder, profile="full", given=["people=30"]) == {
-        "01": {"profile": "full-own", "people": 30},
-        "02": {"profile": "full-own", "people": 30, "speed": 3.0, "bands": [0.7, 3.0]}}
+        "01": {"profile": "full+people=30", "people": 30},
+        "02": {"profile": "full+people=30", "people": 30, "speed": 3.0, "bands": [0.7, 3.0]}}
     assert parameters(folder, profile="full")["01"]["people"] == 10
     assert parameters(folder, profile="full")["02"]["people"] == 20
     assert parameters(folder)["02"]["people"] == 2
@@ -43,9 +43,41 @@ def test_the_nearer_source_wins(folder):
 
 def test_a_run_with_own_parameters_never_overwrites_the_results_of_the_profile(folder):
     assert parameters(folder)["02"]["profile"] == "quick"
-    assert parameters(folder, given=["speed=2"])["02"]["profile"] == "quick-own"
+    assert parameters(folder, given=["speed=2"])["02"]["profile"] == "quick+speed=2.0"
     assert parameters(folder, given=["speed=2"])["01"]["profile"] == "quick"            # it has no speed
     assert parameters(folder, given=["speed=2", "profile=fast"])["02"]["profile"] == "fast"
+
+
+def named(folder, *given):
+    return parameters(folder, given=given)["02"]["profile"]
+
+
+def test_two_different_own_runs_never_overwrite_each_other(folder):
+    runs = [("people=4",), ("people=5",), ("speed=2",), ("people=4", "speed=2"), ("bands=[1, 2]",), ("bands=[1, 3]",)]
+    assert len({named(folder, *given) for given in runs}) == len(runs)
+    assert named(folder, "people=4", "speed=2") == named(folder, "speed=2", "people=4") == "quick+people=4+speed=2.0"
+    assert named(folder, "people=4", "speed=1.5") == "quick+people=4"                   # 1.5 is what the notebook says
+
+
+def test_the_name_of_an_own_run_is_fit_for_a_file(tmp_path):
+    parameters_of_text = 'profile = "quick"\nnote = "a"\nbands = [0.7, 3.0]'
+    write_notebook(tmp_path, "02_pos", parameters=parameters_of_text)
+    write_profile(tmp_path, "all: {profile: quick}")
+    assert named(tmp_path, "bands=[-1, 2]") == "quick+bands=-1.0_2.0"
+    assert named(tmp_path, "note=b") == "quick+note=b"
+    texts = ["a/b", "a:b", "a b", "ä", "x" * 80, "x" * 81, "../../up"]
+    names = [named(tmp_path, f"note={text}") for text in texts]
+    assert len(set(names)) == len(texts)
+    assert all(re.fullmatch(r"quick\+note=[A-Za-z0-9._=+-]{1,60}", name) and len(name) <= 60 for name in names)
+
+
+def test_without_a_folder_of_profiles_the_notebooks_run_with_their_own_parameters(tmp_path):
+    write_notebook(tmp_path, "01_light", parameters='profile = "quick"\npeople = 2')
+    assert parameters(tmp_path) == {"01": {"profile": "quick", "people": 2}}
+    assert parameters(tmp_path, given=["people=3"])["01"]["people"] == 3
+    refused(tmp_path, "there is no profile 'full'", profile="full", error=FileNotFoundError)
+    (tmp_path / "profiles").mkdir()                          # somebody meant to have profiles
+    refused(tmp_path, "there is no profile 'quick'", error=FileNotFoundError)
 
 
 def test_a_section_may_carry_the_whole_name(folder):
@@ -56,7 +88,7 @@ def test_a_section_may_carry_the_whole_name(folder):
 
 def test_only_what_differs_from_the_notebook_is_a_change(folder):
     (job,) = plan(folder, ["02"], profile="quick", given=["speed=1.5", "people=3"])
-    assert settings.changes(job.notebook, job.parameters) == {"people": 3, "profile": "quick-own"}
+    assert settings.changes(job.notebook, job.parameters) == {"people": 3, "profile": "quick+people=3"}
     (job,) = plan(folder, ["02"], profile="quick", given=["speed=1.5"])
     assert settings.changes(job.notebook, job.parameters) == {}
 

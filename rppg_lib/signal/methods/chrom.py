@@ -6,14 +6,14 @@ import numpy as np
 
 from ...registry import register
 from ...types import check_rgb, frames_in
-from ..filters import bandpass, check_band, field_bandpass
+from ..filters import bandpass, field_bandpass, fitting_band
 from ..windows import overlap_add, window_sums
 
 AXES = np.array([[3.0, -2.0, 0.0], [1.5, 1.0, -1.5]])
 
 
 @register("chrom", cites="dehaan2013chrom")
-def chrom(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, band_hz: tuple[float, float] = (0.65, 4.0),
+def chrom(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, band_hz: tuple[float, float] | None = None,
           compatible: bool = False) -> np.ndarray:
     """Combine two chrominance signals so that what they share, light and motion, cancels (CHROM).
 
@@ -25,7 +25,7 @@ def chrom(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, band_hz: tuple[f
         rgb: ``(..., T, 3)`` mean skin colour per frame, R-G-B, all > 0.
         fs: frames per second.
         window_s: length over which colours are averaged and ``a`` is taken.
-        band_hz: of the filter before the spreads are compared; the defaults are 39 to 240 bpm.
+        band_hz: of the filter before the spreads are compared; the default is 39 to 240 bpm, less where ``fs`` is low.
         compatible: as the public toolbox: every window of an even number of frames filtered by itself (order 3,
             0.7 to 2.5 Hz), Hann-weighted, added at half overlap; frames after the last whole hop are 0.
 
@@ -45,7 +45,7 @@ def chrom(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, band_hz: tuple[f
                          f"it needs at least 3. Use 1.6 s.")
     if compatible:
         return _field_chrom(colour, fs, length + length % 2)
-    check_band("chrom", band_hz, fs=fs)
+    band_hz = fitting_band("chrom", band_hz, fs=fs)
     frames = colour.shape[-2]
     coverage = overlap_add(np.ones((frames - length + 1, 1)), length, frames)
     running = overlap_add(window_sums(colour, length) / length, length, frames) / coverage

@@ -10,21 +10,21 @@ from scipy.fft import rfft
 
 from ...registry import register
 from ...types import check_rgb
-from ..filters import check_band, detrend, field_bandpass, standardise
+from ..filters import detrend, field_bandpass, fitting_band, standardise
 from ..spectrum import power_spectrum
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 
 
 @register("ica", cites="poh2010ica")
-def ica(rgb: np.ndarray, *, fs: float, band_hz: tuple[float, float] = (0.65, 4.0),
+def ica(rgb: np.ndarray, *, fs: float, band_hz: tuple[float, float] | None = None,
         compatible: bool = False) -> np.ndarray:
     """Unmix the channels into independent sources and keep the most periodic one (ICA).
 
     Args:
         rgb: ``(..., T, 3)`` mean skin colour per frame, R-G-B, all > 0.
         fs: frames per second.
-        band_hz: where the sharpest peak is looked for.
+        band_hz: where the sharpest peak is looked for; default: 39 to 240 bpm, less where ``fs`` is low.
         compatible: choose over the whole spectrum, then band-pass (order 3, 0.7 to 2.5 Hz). The sign of a source is
             arbitrary there; the default turns it so that systole is up.
 
@@ -37,7 +37,7 @@ def ica(rgb: np.ndarray, *, fs: float, band_hz: tuple[float, float] = (0.65, 4.0
     True
     """
     colour = check_rgb("ica", rgb, fs=fs)
-    check_band("ica", band_hz, fs=fs)
+    band_hz = fitting_band("ica", band_hz, fs=fs)
     pulses = [_one(trace, fs, band_hz, compatible) for trace in colour.reshape(-1, *colour.shape[-2:])]
     return np.reshape(pulses, colour.shape[:-1])
 
