@@ -63,7 +63,7 @@ def test_every_target_first_makes_the_environment(target):
 
 @needs_make
 def test_make_lab_passes_its_arguments_on_and_asks_nobody_for_news():
-    seen = run("make", "--dry-run", "lab", "ARGS=--no-browser --port=8899")
+    seen = run("make", "--dry-run", "--no-print-directory", "lab", "ARGS=--no-browser --port=8899")
     assert "jupyter-lab" in seen and seen.rstrip().endswith("--no-browser --port=8899")
     assert ("--allow-root" in seen) == (getattr(os, "geteuid", lambda: 1)() == 0)
     makefile = (ROOT / "Makefile").read_text("utf-8")
