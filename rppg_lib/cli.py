@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         return _complain(args, str(error), WRONG_USE)
     except OSError as error:                                 # with a number: the system's own
-        return _complain(args, f"{error.strerror}: {error.filename}." if error.errno else str(error), WRONG_USE)
+        where = f": {error.filename}" if error.filename else ""
+        return _complain(args, f"{error.strerror}{where}." if error.errno else str(error), WRONG_USE)
     except Exception as error:
         return _complain(args, f"unexpected {type(error).__name__}: {error}. With --debug it says where.", FAILED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..types import check_fs
+from ..types import check_fs, frames_in
 
 TRAILING_MIN_FRAMES = 9
 """The field keeps a shorter last window of nine frames or more."""
@@ -38,6 +38,15 @@ def windows(frames: int, *, fs: float, window_s: float, step_s: float | None = N
     if keep_trailing and frames - rest >= TRAILING_MIN_FRAMES and rest + length > frames:
         cuts.append(slice(rest, frames))
     return cuts
+
+
+def window_length(who: str, window_s: float, *, fs: float) -> int:
+    """Return the frames of a window in which a spread can be taken: three or more."""
+    length = frames_in(window_s, fs)
+    if length < 3:
+        raise ValueError(f"{who}: window_s = {window_s:g} s is {length} frames at {fs:g} fps; it needs at least 3. "
+                         f"Use 1.6 s.")
+    return length
 
 
 def window_sums(x: np.ndarray, length: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -99,8 +100,9 @@ def run(jobs: Iterable[Job], *, out: Path, at_a_time: int = 2, fresh: bool = Fal
         for child in waiting:
             child.end()
         _remove_if_empty(out / "notebooks" / "partial")
-        if jobs:
-            write_run_times(jobs[0].notebook.path.parent, out)
+        with contextlib.suppress(OSError):                   # a full disk must not hide what failed because of it
+            if jobs:
+                write_run_times(jobs[0].notebook.path.parent, out)
     return [outcomes[job.notebook.name] for job in jobs]
 
 

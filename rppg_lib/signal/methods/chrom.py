@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...registry import register
-from ...types import check_rgb, frames_in
+from ...types import check_rgb
 from ..filters import bandpass, field_bandpass, fitting_band
-from ..windows import overlap_add, window_sums
+from ..windows import overlap_add, window_length, window_sums
 
 AXES = np.array([[3.0, -2.0, 0.0], [1.5, 1.0, -1.5]])
 
@@ -39,10 +39,7 @@ def chrom(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, band_hz: tuple[f
     True
     """
     colour = check_rgb("chrom", rgb, fs=fs, min_s=window_s)
-    length = frames_in(window_s, fs)
-    if length < 3:
-        raise ValueError(f"chrom: window_s = {window_s:g} s is {length} frames at {fs:g} fps; "
-                         f"it needs at least 3. Use 1.6 s.")
+    length = window_length("chrom", window_s, fs=fs)
     if compatible:
         return _field_chrom(colour, fs, length + length % 2)
     band_hz = fitting_band("chrom", band_hz, fs=fs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...registry import register
-from ...types import check_rgb, frames_in
+from ...types import check_rgb
 from ..filters import detrend, field_bandpass
-from ..windows import overlap_add, window_sums
+from ..windows import overlap_add, window_length, window_sums
 
 PLANE = np.array([[0.0, 1.0, -1.0], [-2.0, 1.0, 1.0]])
 
@@ -37,10 +37,7 @@ def pos(rgb: np.ndarray, *, fs: float, window_s: float = 1.6, compatible: bool =
     True
     """
     colour = check_rgb("pos", rgb, fs=fs, min_s=window_s)
-    length = frames_in(window_s, fs)
-    if length < 3:
-        raise ValueError(f"pos: window_s = {window_s:g} s is {length} frames at {fs:g} fps; "
-                         f"it needs at least 3. Use 1.6 s.")
+    length = window_length("pos", window_s, fs=fs)
     frames = colour.shape[-2]
     weights = _window_weights(colour, length)                        # (..., W, 3)
     if compatible:
