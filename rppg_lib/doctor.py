@@ -6,6 +6,7 @@ import ctypes.util
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -14,11 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from .files import project_root
+from .files import cache_dir, project_root
+from .video.model import GET_IT, VARIABLE, default_place, face_model_path
 
 OURS = "rppg-lib"
 OLDEST_PYTHON = (3, 11)
-FACE_MODEL = "face_landmarker.task"
+MEDIAPIPE_THAT_CALLS_HOME = (0, 10, 35)
 LOW_DISK_GB = 5.0
 INSTALL = 'In a checkout: python -m pip install -c requirements/lock.txt -e ".[{}]"'
 
@@ -47,8 +49,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the project depends on, and change nothing."""
-    return [_python(), *_packages(), _device(), _threads(), _one_cv2(), _libraries(), _face_model(), _real_data(),
-            _browser(), _disk()]
+    return [_python(), *_packages(), _device(), _threads(), _one_cv2(), _silence(), _libraries(), _face_model(),
+            _real_data(), _browser(), _disk()]
 
 
 def report(findings: Iterable[Finding]) -> str:
@@ -77,7 +79,7 @@ def find_browser() -> str | None:
     for name in BROWSERS:
         if path := shutil.which(name):
             return path
-    own = sorted(_cache_dir().glob("ms-playwright/chromium-*/chrome-*/chrome*"), reverse=True)
+    own = sorted(cache_dir().glob("ms-playwright/chromium-*/chrome-*/chrome*"), reverse=True)
     places = [Path(place) for place in BROWSER_PLACES] + [path for path in own if path.stem == "chrome"]
     return next((str(place) for place in places if place.is_file()), None)
 
@@ -111,7 +113,7 @@ def _packages() -> list[Finding]:
         return [Finding(topic="packages", state="note", text="not compared: rppg-lib is not installed with its extras",
                         remedy=INSTALL.format("all"))]
     findings = []
-    for extra in ("", "torch", "notebooks", "book", "test"):
+    for extra in ("", "torch", "video", "notebooks", "book", "test"):
         wanted = [r for r in requirements if r.name != OURS
                   and (r.marker is None if not extra else r.marker is not None and f'"{extra}"' in str(r.marker))]
         findings.append(_compare(extra, {r.name: r.specifier for r in wanted}))
@@ -172,7 +174,8 @@ def _one_cv2() -> Finding:
         return Finding(topic="cv2", state="problem", text=f"provided by {' and '.join(givers)}, over one another",
                        remedy=f"python -m pip uninstall -y {' '.join(givers)} && python -m pip install {keep}")
     if not givers:
-        return Finding(topic="cv2", state="ok", text="not installed, and not needed yet")
+        return Finding(topic="cv2", state="note", text="not installed: no video, no simulated faces",
+                       remedy=INSTALL.format("video"))
     return Finding(topic="cv2", state="ok", text=f"{givers[0]} {_version(givers[0])}")
 
 
@@ -185,29 +188,32 @@ def _libraries() -> Finding:
     users = [name for name in ("cv2", "mediapipe") if importlib.util.find_spec(name)]
     return Finding(topic="libraries", state="problem" if users else "note",
                    text=f"missing: {', '.join(f'lib{name}' for name in missing)}; "
-                        + (f"{' and '.join(users)} may fail to load" if users else "needed for video only, not yet"),
+                        + (f"{' and '.join(users)} may fail to load" if users else "needed for video only"),
                    remedy=f"Debian: sudo apt-get install {' '.join(LIBRARIES[name] for name in missing)}")
 
 
-def _cache_dir() -> Path:
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-
-
 def _face_model() -> Finding:
-    named = os.environ.get("RPPG_FACE_MODEL")
-    path = Path(named) if named else _cache_dir() / "rppg" / FACE_MODEL
-    use = "needed for measuring video only, and not used yet"
-    if path.is_file():
-        return Finding(topic="face model", state="ok", text=f"{path} ({use})")
-    if named:
-        return Finding(topic="face model", state="problem", remedy="Correct the variable or unset it.",
-                       text=f"RPPG_FACE_MODEL names {path}, which is no file ({use})")
-    return Finding(topic="face model", state="note", text=f"none at {path} ({use})")
+    try:
+        path = face_model_path()
+    except OSError as error:
+        return Finding(topic="face model", state="problem", text=str(error),
+                       remedy=f"Correct or unset {VARIABLE}, or delete {default_place()} and: rppg face-model")
+    if path is None:
+        return Finding(topic="face model", state="note", text="none: faces are found by the older Haar detector",
+                       remedy=GET_IT)
+    return Finding(topic="face model", state="ok", text=str(path))
+
+
+def _silence() -> Finding:
+    """Later versions of mediapipe send usage metrics to their maker: not with videos of faces."""
+    version = _version("mediapipe")
+    if version is None:
+        return Finding(topic="mediapipe", state="note", text="not installed: faces are found by the older Haar detector",
+                       remedy=INSTALL.format("video"))
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:3]) >= MEDIAPIPE_THAT_CALLS_HOME:
+        return Finding(topic="mediapipe", state="problem", text=f"{version} sends usage metrics to its maker",
+                       remedy=INSTALL.format("video"))
+    return Finding(topic="mediapipe", state="ok", text=f"{version}, makes no network call")
 
 
 def _real_data() -> Finding:

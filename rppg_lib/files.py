@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,16 @@ def project_root(start: Path | None = None) -> Path | None:
         if (folder / "notebooks").is_dir() and (folder / "rppg_lib").is_dir():
             return folder
     return None
+
+
+def cache_dir() -> Path:
+    """Return this user's folder for files that can be fetched again; it need not exist."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
 
 
 @contextlib.contextmanager

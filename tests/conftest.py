@@ -9,6 +9,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 
 from rppg_lib import doctor
+from rppg_lib.video.model import GET_IT, face_model_path
 
 
 def pytest_runtest_setup(item):
@@ -39,8 +40,20 @@ def chromium() -> str:
     """The path of a Chromium-like browser; its absence skips the test, or fails it in continuous integration."""
     path = doctor.find_browser()
     if path is None:
-        reason = f"no Chromium-like browser found. {doctor.BROWSER_REMEDY}"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _lacking(f"no Chromium-like browser found. {doctor.BROWSER_REMEDY}")
     return path
+
+
+@pytest.fixture(scope="session")
+def face_model() -> Path:
+    """The path of the face model; its absence skips the test, or fails it in continuous integration."""
+    path = face_model_path()
+    if path is None:
+        _lacking(f"no face model. {GET_IT}")
+    return path
+
+
+def _lacking(reason: str) -> None:
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,5 +1,6 @@
 """The doctor finds what a machine lacks, and names the line that mends it."""
 
+import hashlib
 import importlib.machinery
 import types
 from importlib import metadata
@@ -7,6 +8,7 @@ from importlib import metadata
 import pytest
 
 from rppg_lib import doctor
+from rppg_lib.video import model
 
 
 @pytest.fixture(autouse=True)
@@ -116,11 +118,22 @@ def test_two_distributions_that_write_cv2_are_a_problem(monkeypatch):
     assert all(giver in finding.text and giver in finding.remedy for giver in givers)
 
 
-@pytest.mark.parametrize("givers", [[], ["opencv-contrib-python"]])
-def test_one_cv2_or_none_is_fine(monkeypatch, givers):
+@pytest.mark.parametrize("givers, state", [([], "note"), (["opencv-contrib-python"], "ok")])
+def test_one_cv2_is_fine_and_none_is_worth_a_note(monkeypatch, givers, state):
     monkeypatch.setattr(doctor.metadata, "packages_distributions", lambda: {"cv2": givers})
     monkeypatch.setattr(doctor.metadata, "version", lambda name: "4.14.0")
-    assert doctor._one_cv2().state == "ok"
+    assert doctor._one_cv2().state == state
+
+
+@pytest.mark.parametrize("version, state", [("0.10.33", "ok"), ("0.10.35", "problem"), ("1.2.2", "problem"),
+                                            ("1.0", "problem")])
+def test_a_mediapipe_that_calls_its_maker_is_a_problem(monkeypatch, version, state):
+    pretend_installed(monkeypatch, [], {"mediapipe": version})
+    assert doctor._silence().state == state
+
+
+def test_the_mediapipe_installed_here_makes_no_network_call():
+    assert doctor._silence().state in ("ok", "note")
 
 
 @pytest.mark.parametrize("cv2, state", [(True, "problem"), (False, "note")])
@@ -134,13 +147,16 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(monkeypatch, 
     assert finding.remedy.endswith("sudo apt-get install libgl1")
 
 
-def test_the_face_model_is_found_where_the_variable_says(monkeypatch, tmp_path):
-    model = tmp_path / "model.task"
-    monkeypatch.setenv("RPPG_FACE_MODEL", str(model))
+def test_the_face_model_is_a_note_where_absent_and_a_problem_where_wrong(monkeypatch, tmp_path):
+    monkeypatch.setattr(model, "cache_dir", lambda: tmp_path)
+    assert doctor._face_model().state == "note" and "rppg face-model" in doctor._face_model().remedy
+    path = tmp_path / "model.task"
+    monkeypatch.setenv(model.VARIABLE, str(path))
     assert doctor._face_model().state == "problem"
-    model.touch()
-    assert doctor._face_model().state == "ok"
-    assert str(model) in doctor._face_model().text
+    path.write_bytes(b"another file")
+    assert doctor._face_model().state == "problem"
+    monkeypatch.setattr(model, "SHA256", hashlib.sha256(b"another file").hexdigest())
+    assert doctor._face_model().state == "ok" and str(path) in doctor._face_model().text
 
 
 def test_real_recordings_are_listed_by_folder(monkeypatch, tmp_path):
@@ -167,7 +183,7 @@ def test_a_variable_that_names_no_folder_is_a_problem(monkeypatch, tmp_path):
 def test_a_browser_is_taken_from_the_variable_or_found_or_reported_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     monkeypatch.setattr(doctor, "BROWSER_PLACES", ())
-    monkeypatch.setattr(doctor, "_cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(doctor, "cache_dir", lambda: tmp_path)
     assert doctor.find_browser() is None
     assert doctor._browser().state == "note" and "apt-get install chromium" in doctor._browser().remedy
     own = tmp_path / "ms-playwright" / "chromium-1200" / "chrome-linux" / "chrome"

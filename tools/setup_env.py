@@ -76,6 +76,8 @@ def make(root, installer="auto"):
     install(root, venv, uv, settings)
     stamp.write_text(wanted)
     (venv / UNFINISHED).unlink()
+    if subprocess.call([str(script_of(venv, "rppg")), "face-model"]):
+        say("going on without the face model; 'rppg face-model' tries again")
     say("ready in {:.0f} s".format(time.monotonic() - began))
     say("the command is {}, or rppg alone after: {}".format(*how_to_call()))
     subprocess.call([str(script_of(venv, "rppg")), "doctor"])        # advice: a finding does not stop the caller

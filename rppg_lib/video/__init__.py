@@ -1,0 +1,1 @@
+"""Video in and out, faces in it, and the colour of their skin."""
