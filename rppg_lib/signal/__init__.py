@@ -21,6 +21,7 @@ from .beats import (
     hrv,
     intervals,
 )
+from .breathing import MIN_BREATHING_S, Breathing, breathing
 from .filters import bandpass, detrend, resample, standardise, uniform_times
 from .methods import chrom, green, ica, lgi, omit, pbv, pos
 from .quality import MIN_QUALITY_S, TRUST, quality
@@ -28,8 +29,8 @@ from .spectrum import HR_BAND_HZ, Spectrum, hr_from_spectrum, power_spectrum, sn
 from .windows import windows
 
 __all__ = [
-    "HRV", "HR_BAND_HZ", "Intervals", "MIN_QUALITY_S", "Spectrum", "TRUST",
-    "autocorrelation", "bandpass", "beat_times", "chrom", "detrend", "green", "hr_from_autocorrelation",
+    "Breathing", "HRV", "HR_BAND_HZ", "Intervals", "MIN_BREATHING_S", "MIN_QUALITY_S", "Spectrum", "TRUST",
+    "autocorrelation", "bandpass", "beat_times", "breathing", "chrom", "detrend", "green", "hr_from_autocorrelation",
     "hr_from_peaks", "hr_from_spectrum", "hrv", "ica", "intervals", "lgi", "macc", "omit", "pbv", "pos",
     "power_spectrum", "quality", "resample", "snr_db", "standardise", "uniform_times", "windows",
 ]
