@@ -4,6 +4,8 @@
 ``rppg_lib.signal``    filters, heart rate, beats, quality; GREEN ICA CHROM PBV LGI POS OMIT
 ``rppg_lib.simulate``  people, light, motion and cameras with exactly known truth
 ``rppg_lib.registry``  everything that estimates a pulse, by name
+``rppg_lib.video``     video in and out, faces in it, the colour of their skin
+``rppg_lib.measure``   the pulse in anybody's video: ``measure("me.mp4")``
 ``rppg_lib.evaluation``  methods x clips -> rows -> tables with intervals
 ``rppg_lib.plots``     one figure per function
 ``rppg_lib.results``   numbers with seed, profile, versions and machine
@@ -21,15 +23,17 @@ import importlib
 
 __version__ = "0.1.0"
 
-_PARTS = ("evaluation", "plots", "registry", "results", "signal", "simulate", "teach", "types")
-__all__ = [*_PARTS, "__version__"]
+_PARTS = ("evaluation", "measurement", "plots", "registry", "results", "signal", "simulate", "teach", "types", "video")
+__all__ = [*_PARTS, "measure", "__version__"]
 
 
 def __getattr__(name: str):
     if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "measure":
+        return importlib.import_module(f"{__name__}.measurement").measure
     raise AttributeError(f"module 'rppg_lib' has no part {name!r}; it has {', '.join(_PARTS)}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PARTS])
+    return sorted([*globals(), *_PARTS, "measure"])

@@ -18,6 +18,7 @@ from pathlib import Path
 from . import __version__
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+NEEDED_TO_MEASURE = ("av", "cv2")
 NEEDED_TO_RUN = ("papermill", "nbformat", "ipykernel", "yaml")
 
 _RUN = """\
@@ -35,6 +36,26 @@ examples:
   rppg run 02                                one of them
   rppg run 02 -p people=4                    with a parameter of your own: results named quick+people=4
   rppg run --notebooks collected             a folder of handed-in notebooks: says which exercises are right
+"""
+_MEASURE = """\
+SOURCE is a video file, a folder of videos, a folder of pictures (PURE's, or any with --fps), or the number of a camera.
+No label is needed. Nothing is sent anywhere, and nothing that shows who was filmed is kept.
+
+You get a rate over time, a quality figure from 0 to 1 and a verdict in words. A rate is given only where the wave
+repeats itself as a pulse does; without a face there is none. Intervals between beats and breathing are given where 30 s
+of trusted pulse allow it.
+
+With --save you find in DIR, for each video
+  NAME.json          all numbers            NAME.windows.csv   a row per window
+  NAME.pulse.csv     the wave               NAME.png           rate over time, wave and spectrum
+Exit status 1: something could not be read. A verdict of "do not trust" is a result, not a failure.
+
+examples:
+  rppg measure me.mp4
+  rppg measure me.mp4 --method chrom --json
+  rppg measure videos/ --save out --fast
+  rppg measure 0 --seconds 30                    the first camera
+  rppg measure fingertip.mp4 --region frame      pictures that show nothing but skin
 """
 _SCORE = """\
 FILE is one of
@@ -108,9 +129,11 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show where an error comes from")
-    parser = _Parser(prog="rppg", description="Remote photoplethysmography: run the workbook's notebooks, score "
-                     "predictions, list methods, look at the machine.", formatter_class=raw,
-                     epilog="examples:\n  rppg run 02\n  rppg score predictions.npz\n  rppg run --help\n")
+    parser = _Parser(prog="rppg", formatter_class=raw, description="Remote photoplethysmography: measure the "
+                     "pulse in video, run the workbook's notebooks, score predictions, list methods, "
+                     "look at the machine.",
+                     epilog="examples:\n  rppg measure me.mp4\n  rppg run 02\n  rppg score predictions.npz\n"
+                            "  rppg run --help\n")
     parser.add_argument("--version", action="version", version=f"rppg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
@@ -121,6 +144,8 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     _run_options(add("run", _run, "run notebooks headless", _RUN))
+    _measure_options(add("measure", _measure, "measure the pulse in a video, a folder of videos or from a camera",
+                         _MEASURE))
     _score_options(add("score", _score, "score predicted pulse waves against their labels", _SCORE))
     models = add("models", _models, "list everything that estimates a pulse", _MODELS)
     models.add_argument("--json", action="store_true", help="as JSON")
@@ -139,6 +164,23 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--fresh", action="store_true", help="run also what is done already")
     run.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks at a time (default: 2)")
     run.add_argument("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: notebooks)")
+
+
+def _measure_options(measure: argparse.ArgumentParser) -> None:
+    measure.add_argument("source", metavar="SOURCE", help="video, folder, or number of a camera")
+    measure.add_argument("--method", default="pos", metavar="NAME", help="one of rppg models (default: pos)")
+    measure.add_argument("--region", default="skin", metavar="NAME", help="skin, forehead, left cheek, right cheek, "
+                         "cheeks, face; or frame: the whole picture, no face looked for (default: skin)")
+    measure.add_argument("--window", type=float, default=10.0, metavar="S", help="seconds of one window (default: 10)")
+    measure.add_argument("--hop", type=float, default=1.0, metavar="S", help="seconds between windows (default: 1)")
+    measure.add_argument("--faces", choices=["largest", "all"], default="largest", help="whom to measure")
+    measure.add_argument("--fast", action="store_true", help="look for the face in every third frame only")
+    measure.add_argument("--finder", choices=["auto", "landmarks", "haar"], default="auto",
+                         help="what looks for the face")
+    measure.add_argument("--seconds", type=float, metavar="S", help="stop after so much of it (a camera: 30)")
+    measure.add_argument("--fps", type=float, metavar="N", help="frames per second of pictures without times")
+    measure.add_argument("--json", action="store_true", help="as JSON; a list for a folder of videos or --faces all")
+    measure.add_argument("--save", type=Path, metavar="DIR", help="write numbers, tables and a figure into DIR")
 
 
 def _score_options(score: argparse.ArgumentParser) -> None:
@@ -170,6 +212,16 @@ def _run(args: argparse.Namespace) -> int:
     if failed:
         return _complain(args, f"{len(failed)} of {len(outcomes)} notebooks failed: {', '.join(failed)}.", FAILED)
     return DONE
+
+
+def _measure(args: argparse.Namespace) -> int:
+    from .doctor import INSTALL
+
+    if missing := [name for name in NEEDED_TO_MEASURE if importlib.util.find_spec(name) is None]:
+        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format('video')}")
+    from .measure_command import run
+
+    return DONE if run(args, _say) else FAILED
 
 
 def _score(args: argparse.Namespace) -> int:

@@ -7,14 +7,19 @@ colour-blind readers; markers differ for those who print in grey.
 from __future__ import annotations
 
 from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from .evaluation import METRICS, BlandAltman
-from .signal import Spectrum
+from .signal import Spectrum, bandpass, power_spectrum, standardise
+
+if TYPE_CHECKING:
+    from .measurement import Measurement
 
 METHOD_LOOKS = {
     "green": ("#009E73", "s"), "chrom": ("#E69F00", "^"), "pos": ("#0072B2", "o"), "pbv": ("#CC79A7", "D"),
@@ -23,6 +28,8 @@ METHOD_LOOKS = {
 """Colour and marker of each method, everywhere."""
 
 TRUTH = "black"
+SHOWN_HZ = (0.65, 4.0)
+"""Where a beat has what eyes look for: its rate, and the next one or two harmonics."""
 CHANNEL_COLOURS = ("#C8442F", "#009E73", "#0072B2")
 UNITS = {"mae": "mean absolute error (bpm)", "rmse": "root mean square error (bpm)", "mape": "mean absolute error (%)",
          "r": "correlation of rates", "sd": "spread of the error (bpm)", "snr_db": "signal-to-noise ratio (dB)",
@@ -121,6 +128,67 @@ def plot_growth(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
         ends[method] = (rows.index[-1], rows[metric].iloc[-1])
     ax.set(xlabel="strength", ylabel=UNITS[metric])
     _name_ends(ax, ends)
+    return ax
+
+
+def plot_rate(ax: Axes, measurement: Measurement) -> Axes:
+    """Draw the rate of each window over time: trusted ones filled, readings not to be trusted as grey crosses."""
+    colour, marker = method_look(measurement.method)
+    looks = {True: {"color": colour, "marker": marker}, False: {"color": "0.6", "marker": "x"}}
+    for trusted, look in looks.items():
+        some = [w for w in measurement.windows if w.trusted == trusted]
+        ax.plot([w.middle_s for w in some], [w.reading_bpm for w in some], linestyle="none", markersize=4, **look,
+                label=f"{'trusted' if trusted else 'do not trust'} ({len(some)})")
+    readings = [w.reading_bpm for w in measurement.windows if np.isfinite(w.reading_bpm)] or [60.0]
+    middle, reach = (min(readings) + max(readings)) / 2, max(max(readings) - min(readings), 20) * 0.6
+    ax.set(xlabel="time (s)", ylabel="heart rate (bpm)", xlim=(0, max(measurement.seconds, 1)),
+           ylim=(middle - reach, middle + reach))                    # a steady rate looks steady
+    ax.legend(loc="best")
+    return ax
+
+
+def measurement_figure(measurement: Measurement) -> Figure:
+    """Return the one figure of a measurement: rate over time, the best window's wave, and its spectrum."""
+    figure, axes = plt.subplot_mosaic([["rate", "rate"], ["wave", "spectrum"]], figsize=(8, 5.2), layout="constrained")
+    plot_rate(axes["rate"], measurement)
+    best = max(measurement.windows, key=lambda window: window.quality)
+    stretch = next(s for s in measurement.stretches if s.start_s <= best.start_s < s.end_s)
+    fs = stretch.pulse.fs
+    first = round((best.start_s - stretch.start_s) * fs)
+    wave = standardise(bandpass(stretch.pulse.wave, fs=fs, band_hz=SHOWN_HZ if fs > 2.5 * SHOWN_HZ[1] else
+                                (SHOWN_HZ[0], 0.4 * fs))[first:first + round(best.seconds * fs)])
+    colour = method_look(measurement.method)[0]
+    plot_wave(axes["wave"], wave, fs=fs, start_s=best.start_s, colour=colour)
+    axes["wave"].set(ylabel="pulse (spread = 1)", title=f"best window, quality {best.quality:.2f}")
+    plot_spectrum(axes["spectrum"], power_spectrum(wave, fs=fs), colour=colour, band_bpm=(30, min(250, 30 * fs)))
+    axes["spectrum"].set_title("its spectrum")
+    rate = f"{measurement.hr_bpm:.1f} bpm" if measurement.trusted else "no rate"
+    figure.suptitle(f"{rate}: {measurement.verdict} (quality {measurement.quality:.2f}; {measurement.method}, "
+                    f"{measurement.region})")
+    return figure
+
+
+def plot_picture(ax: Axes, image: np.ndarray, *, title: str = "",
+                 outlines: dict[str, np.ndarray] | None = None) -> Axes:
+    """Draw a picture ``(H, W, 3)``, with named closed outlines ``(N, 2)`` in pixels over it."""
+    ax.imshow(image)
+    colours = ("#F0E442", "#56B4E9", "#D55E00", "#CC79A7", "white", "#009E73")
+    for (name, outline), colour in zip((outlines or {}).items(), colours):
+        closed = np.vstack([outline, outline[:1]])
+        ax.plot(*closed.T, color=colour, linewidth=1.5, label=name)
+    if outlines:
+        ax.legend(loc="upper right", fontsize=8, framealpha=0.7, facecolor="0.3", labelcolor="white")
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def plot_map(ax: Axes, values: np.ndarray, *, label: str, limits: tuple[float, float] | None = None) -> Axes:
+    """Draw a map ``(H, W)`` of one quantity, with its scale; NaN stays empty."""
+    low, high = limits or (np.nanmin(values), np.nanmax(values))
+    drawn = ax.imshow(values, cmap="viridis", vmin=low, vmax=high)
+    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.8)
+    ax.set_axis_off()
     return ax
 
 

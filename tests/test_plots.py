@@ -8,6 +8,8 @@ from matplotlib.colors import to_hex, to_rgb
 
 from rppg_lib import plots, registry, signal
 from rppg_lib.evaluation import METRICS, bland_altman
+from rppg_lib.measurement import Measurement, Stretch, Window
+from rppg_lib.types import Pulse
 
 T = np.arange(300) / 30
 
@@ -48,7 +50,23 @@ def growth():
     return pd.DataFrame(rows).set_index(["strength", "method"])
 
 
+def measured(trusted=(True, True, False), **changes):
+    """Return a measurement of 12 s of a 72-bpm sine, three windows of 10 s."""
+    windows = tuple(Window(start_s=float(k), seconds=10.0, reading_bpm=72.0 + k, quality=0.9 - 0.1 * k, trusted=good)
+                    for k, good in enumerate(trusted))
+    wave = np.sin(2 * np.pi * 1.2 * np.arange(360) / 30)
+    stretch = Stretch(start_s=0.0, pulse=Pulse(wave=wave, fs=30), beats_s=np.arange(12.0))
+    settings = {"source": "a.mp4", "method": "pos", "region": "skin", "verdict": "reliable", "why": "it repeats itself",
+                "hr_bpm": 72.5, "reading_bpm": 73.0, "quality": 0.8, "windows": windows, "stretches": (stretch,),
+                "seconds": 12.0, "frames": 360, "face_share": 1.0, **changes}
+    return Measurement(**settings)
+
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
 CALLS = {
+    "rate": (lambda ax: plots.plot_rate(ax, measured()), "time (s)", "heart rate (bpm)"),
+    "picture": (lambda ax: plots.plot_picture(ax, PICTURE), "", ""),
+    "map": (lambda ax: plots.plot_map(ax, PICTURE[..., 0] / 255, label="perfusion"), "", ""),
     "wave": (lambda ax: plots.plot_wave(ax, np.sin(T), fs=30), "time (s)", ""),
     "trace": (lambda ax: plots.plot_trace(ax, np.ones((300, 3)), fs=30), "time (s)", "mean skin colour (0-255)"),
     "spectrum": (lambda ax: plots.plot_spectrum(ax, spectrum()), "frequency (beats per minute)", "power (highest = 1)"),
@@ -229,3 +247,32 @@ def test_the_style_loads_and_is_what_figures_then_have():
         plots.use_style()
         assert before and not plt.rcParams["axes.spines.top"] and not plt.rcParams["axes.spines.right"]
         assert plt.rcParams["figure.facecolor"] == "white"
+
+
+def test_rates_to_be_trusted_and_others_are_told_apart_by_shape_and_counted(ax):
+    plots.plot_rate(ax, measured())
+    good, doubtful = ax.lines
+    assert list(good.get_xdata()) == [5, 6] and list(good.get_ydata()) == [72, 73]
+    assert list(doubtful.get_xdata()) == [7] and good.get_marker() != doubtful.get_marker()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["trusted (2)", "do not trust (1)"]
+
+
+def test_the_figure_of_a_measurement_says_rate_and_verdict_and_shows_the_best_window():
+    figure = plots.measurement_figure(measured())
+    assert "72.5 bpm" in figure.get_suptitle() and "reliable" in figure.get_suptitle()
+    wave = figure.axes[1].lines[0]
+    assert wave.get_xdata()[0] == 0 and len(wave.get_xdata()) == 300
+    plt.close(figure)
+
+
+def test_the_figure_of_a_measurement_without_trust_shows_no_rate():
+    figure = plots.measurement_figure(measured((False, False), verdict="do not trust", hr_bpm=np.nan))
+    assert figure.get_suptitle().startswith("no rate: do not trust")
+    plt.close(figure)
+
+
+def test_outlines_are_closed_and_named_on_the_picture(ax):
+    square = np.array([[2, 3], [10, 3], [10, 9], [2, 9]])
+    plots.plot_picture(ax, PICTURE, outlines={"cheek": square})
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [*square, square[0]])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cheek"]

@@ -1,15 +1,18 @@
-"""What a disturbance does to a trace, and what it may know when it does it."""
+"""What a disturbance does to a trace or a film, and what it may know when it does it."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from .chance import check_number
+
+if TYPE_CHECKING:
+    from .pulse import PulseTruth
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +22,7 @@ class Setting:
     times_s: np.ndarray                  # (T,)
     fs: float
     pulse_hz: float                      # mean rate, for a rhythm that must differ from it
+    pulse: PulseTruth | None = None      # in films, for what moves with the beat
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,11 +38,34 @@ class Effect:
     log_photons: float = 0.0             # photons per pixel at the same level of the picture: fewer, more noise
     log_exposure: float = 0.0            # level of the picture
     pulse_gain: float = 1.0
+    log_pixels: float = 0.0              # number of pixels on the region: a smaller face has fewer
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Moves:
+    """What a head does in a film. Moves of several disturbances add up; lengths are in half face widths."""
+
+    name: str
+    x: np.ndarray | float = 0.0          # (T,) to the right of the picture
+    y: np.ndarray | float = 0.0          # (T,) down
+    log_scale: np.ndarray | float = 0.0  # (T,) of the face's size in the picture
+    yaw_deg: np.ndarray | float = 0.0    # (T,) the nose moves to the right
+    pitch_deg: np.ndarray | float = 0.0  # (T,) the nose moves down
+    roll_deg: np.ndarray | float = 0.0   # (T,) clockwise in the picture
+    jaw: np.ndarray | float = 0.0        # (T,) 0 shut to 1 wide open
+    blink: np.ndarray | float = 0.0      # (T,) 0 open to 1 shut
+    gaze: np.ndarray | float = 0.0       # (T, 2) right and down, -1 to 1
+    lamp_deg: np.ndarray | float = 0.0   # (T,) by which the main light swings to the right, about the vertical
 
 
 @runtime_checkable
 class Disturbance(Protocol):
-    """A small frozen dataclass with a ``strength`` (0: off) that turns chance into an :class:`Effect`."""
+    """A small frozen dataclass with a ``strength`` (0: off) that turns chance into an :class:`Effect`.
+
+    What moves the head or the lamp also has ``moves(setting, rng) -> Moves`` for films. It draws from the same stream
+    in the same order, so that a person turns at the same moments in a trace and in a film of the same seed; a film
+    takes the light of an effect, and makes shade, gloss and slip itself.
+    """
 
     strength: float
 

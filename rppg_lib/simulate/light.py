@@ -1,13 +1,14 @@
-"""Light that changes: neutral light (drift, steps, flicker), coloured light (a screen), too little light."""
+"""Light that changes: neutral (drift, steps, flicker), from another side, coloured (a screen), too little."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .chance import sines
-from .effects import Effect, Scalable, Setting, away_from
+from .effects import Effect, Moves, Scalable, Setting, away_from
 from .motion import steps
 
 WHITE = np.ones(3)
@@ -52,10 +53,14 @@ class Flicker(Scalable):
     exposure_s: float = 1 / 60
 
     def effect(self, setting: Setting, rng: np.random.Generator) -> Effect:
+        return Effect(name=self.name, log_light=self.ripple(rng)(setting.times_s)[:, None] * WHITE)
+
+    def ripple(self, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the log light at any times, such as those at which the rows of a rolling shutter are open."""
         hz = 2 * self.mains_hz
         seen = self.depth * np.sinc(hz * self.exposure_s)            # mean over the open shutter
-        ripple = seen * np.cos(2 * np.pi * hz * setting.times_s + rng.uniform(0, 2 * np.pi))
-        return Effect(name=self.name, log_light=(self.strength * ripple)[:, None] * WHITE)
+        start = rng.uniform(0, 2 * np.pi)
+        return lambda times_s: self.strength * (seen * np.cos(2 * np.pi * hz * times_s + start))
 
     def alias_hz(self, fs: float) -> float:
         """Frequency at which the flicker appears in a trace.
@@ -96,6 +101,35 @@ class ScreenLight(Scalable):
         cuts = steps(t, rng, every_s=self.every_s, takes_s=0.05, columns=3)
         pictures = np.stack([sines(rng, 0.5, 3.0)(t) for _ in range(3)], axis=-1)
         return Effect(name=self.name, log_light=self.strength * (self.cuts * cuts + self.pictures * pictures))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkingLight(Scalable):
+    """The main light swings about the head: someone walks past lamps, step by step. Slow, unsteady, and neutral.
+
+    In a trace it is a shade; in a film the light comes from another side, and every part of the face gets its own.
+    """
+
+    swing_deg: float = 50.0
+    swing_hz: float = 0.15
+    flutter_deg: float = 3.0             # standard deviation between 0.5 and 3 Hz
+    ambient: float = 0.35                # in a trace: part of the light that stays
+
+    def effect(self, setting: Setting, rng: np.random.Generator) -> Effect:
+        swing, aside = self._swing(setting.times_s, rng)
+        facing = np.maximum(np.cos(np.deg2rad(swing + aside)), 0)
+        shade = np.log(self.ambient + (1 - self.ambient) * facing + 1e-3)
+        return Effect(name=self.name, log_shade=self.strength * (shade - shade.mean()))
+
+    def moves(self, setting: Setting, rng: np.random.Generator) -> Moves:
+        return Moves(name=self.name, lamp_deg=self.strength * self._swing(setting.times_s, rng)[0])
+
+    def _swing(self, t: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """Return the angle of the lamp, and how far beside the face its middle is."""
+        pace = self.swing_hz * rng.uniform(0.85, 1.15)
+        turn = 2 * np.pi * pace * t + rng.uniform(0, 2 * np.pi) + 0.4 * sines(rng, 0.02, 0.6 * pace, count=10)(t)
+        aside = rng.choice([-1, 1]) * rng.uniform(5, 30)
+        return self.swing_deg * np.sin(turn) + self.flutter_deg * sines(rng, 0.5, 3.0)(t), aside
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,22 +7,34 @@ from collections.abc import Sequence
 
 from .chance import check_number
 from .effects import Disturbance
-from .light import Darkness, Flicker, Glimmer, LightDrift, LightSteps, NoPulse, ScreenLight
-from .motion import Jumps, Nodding, Sway, Talking, Turning
+from .light import Darkness, Flicker, Glimmer, LightDrift, LightSteps, NoPulse, ScreenLight, WalkingLight
+from .motion import Blinks, FarFace, HeartMotion, Jumps, Nodding, Sway, Talking, Turning
+from .transport import Compression, DroppedFrames
+
+REST: tuple[Disturbance, ...] = (Sway(), Blinks(), HeartMotion())
+"""What a living head does in every scene. A trace sees only the sway."""
 
 SCENES: dict[str, tuple[Disturbance, ...]] = {
-    "still": (Sway(),),
-    "talking": (Sway(), Talking()),
-    "turning": (Sway(), Turning()),
-    "fast turning": (Sway(), Turning(angle_deg=12, turn_hz=0.65), Jumps()),
-    "exercise": (Sway(), Nodding()),
-    "light drift": (Sway(), LightDrift(), LightSteps()),
-    "flicker": (Sway(), Flicker(), Glimmer()),
-    "screen light": (Sway(), ScreenLight()),
-    "dark": (Sway(), Darkness()),
-    "no pulse": (Sway(), NoPulse()),
+    "still": REST,
+    "talking": (*REST, Talking()),
+    "turning": (*REST, Turning()),
+    "fast turning": (*REST, Turning(angle_deg=12, turn_hz=0.65), Jumps()),
+    "exercise": (*REST, Nodding()),
+    "light drift": (*REST, LightDrift(), LightSteps()),
+    "walking light": (*REST, WalkingLight()),
+    "flicker": (*REST, Flicker(), Glimmer()),
+    "screen light": (*REST, ScreenLight()),
+    "dark": (*REST, Darkness()),
+    "far face": (*REST, FarFace()),
+    "no pulse": (*REST, NoPulse()),
+    "compressed": (*REST, Compression()),
+    "low bitrate": (*REST, Compression(crf=28, preset="veryfast", tune=None)),
+    "dropped frames": (*REST, DroppedFrames()),
 }
-"""What disturbs a trace in each named scene. A still face sways a little, in every scene."""
+"""What disturbs a face in each named scene. A still face sways a little, in every scene."""
+
+TRACE_SCENES = tuple(name for name, parts in SCENES.items() if not any(hasattr(part, "pixels_only") for part in parts))
+"""Scenes that a trace can have: all but those that only do something to pictures."""
 
 
 def scene_parts(who: str, scene: str | Sequence[Disturbance], difficulty: float) -> tuple[str, tuple[Disturbance, ...]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
@@ -19,7 +19,7 @@ from .contact import ContactLabel, Fault, contact_label
 from .effects import Disturbance, Effect, Setting
 from .people import BLOOD_ABSORBS, MELANIN_ABSORBS, TONE_MELANIN, Person, person
 from .pulse import PulseTruth, pulse
-from .scenes import SCENES, scene_parts
+from .scenes import TRACE_SCENES, scene_parts
 
 LEVEL_BY_TONE = np.array([178.0, 172, 165, 155, 142, 128])
 """Green level that a well exposed face has in a coded picture, tones I to VI."""
@@ -88,8 +88,9 @@ def trace(who: Person | int, *, scene: str | Sequence[Disturbance] = "still", se
     if not isinstance(someone, Person):
         raise TypeError(f"trace: needs a Person or the seed of one, got {who!r}. Make one with person(0).")
     name, parts = scene_parts("trace", scene, difficulty)
+    _refuse_pictures(name, parts)
     beat = pulse(someone, seconds=seconds, fs=fs, seed=seed)
-    effects = _effects(parts, Setting(beat.times_s, beat.fs, someone.hr_bpm / 60), (seed, someone.seed))
+    effects = effects_of(parts, Setting(beat.times_s, beat.fs, someone.hr_bpm / 60), (seed, someone.seed))
     truth = _expose(someone, beat, effects, camera or Camera(), seed)
     contact = contact_label(beat, faults=label_faults, seed=seed) if label_faults else None
     full = TraceTruth(person=someone, pulse=beat, effects=effects, disturbances=parts, contact=contact,
@@ -99,13 +100,13 @@ def trace(who: Person | int, *, scene: str | Sequence[Disturbance] = "still", se
                 condition=name, truth=full)
 
 
-def clips(people: int | Iterable[int | Person], *, scenes: Iterable[str] = tuple(SCENES), seconds: float = 30.0,
+def clips(people: int | Iterable[int | Person], *, scenes: Iterable[str] = TRACE_SCENES, seconds: float = 30.0,
           fs: float = 30.0, seed: int = 0, difficulty: float = 1.0, camera: Camera | None = None) -> list[Clip]:
     """Simulate every person in every scene, for tables of methods and disturbances.
 
     Args:
         people: how many (seeds 0, 1, ...), or seeds or people one by one.
-        scenes: names in ``SCENES``.
+        scenes: names in ``SCENES``; default: those that need no pictures.
 
     >>> [clip.id for clip in clips(2, scenes=["still", "dark"], seconds=5)]
     ['sim0000 still 0', 'sim0000 dark 0', 'sim0001 still 0', 'sim0001 dark 0']
@@ -119,16 +120,28 @@ def clips(people: int | Iterable[int | Person], *, scenes: Iterable[str] = tuple
             for each in people for scene in scenes]
 
 
-def _effects(parts: Sequence[Disturbance], setting: Setting, seeds: tuple[int, int]) -> tuple[Effect, ...]:
-    """Return what each disturbance does, from a stream that only its own kind (and count of that kind) names."""
+def _refuse_pictures(name: str, parts: Sequence[Disturbance]) -> None:
+    for part in parts:
+        if getattr(part, "pixels_only", False) and part.strength:
+            raise ValueError(f"trace: the scene {name!r} does something to pictures ({part.name}), and a trace has "
+                             f"none. Make a film of it, and read that: simulate.film(..., scene=...).trace().")
+
+
+def streams(parts: Sequence[Disturbance], seeds: tuple[int, int]) -> list[np.random.Generator]:
+    """Return a stream for each disturbance that only its own kind (and count of that kind) names."""
     seen: Counter[str] = Counter()
-    effects = []
+    found = []
     for part in parts:
         kind = type(part).__name__
-        rng = stream(*seeds, kind, seen[kind])
-        effects.append(part.effect(setting, rng) if part.strength else Effect(name=part.name))
+        found.append(stream(*seeds, kind, seen[kind]))
         seen[kind] += 1
-    return tuple(effects)
+    return found
+
+
+def effects_of(parts: Sequence[Disturbance], setting: Setting, seeds: tuple[int, int]) -> tuple[Effect, ...]:
+    """Return what each disturbance does, each from a stream of its own."""
+    return tuple(part.effect(setting, rng) if part.strength else Effect(name=part.name)
+                 for part, rng in zip(parts, streams(parts, seeds)))
 
 
 def _expose(someone: Person, beat: PulseTruth, effects: tuple[Effect, ...], camera: Camera, seed: int) -> dict:
@@ -143,6 +156,8 @@ def _expose(someone: Person, beat: PulseTruth, effects: tuple[Effect, ...], came
         log_skin -= np.multiply.outer(effect.melanin, MELANIN_ABSORBS)
         log_skin -= np.multiply.outer(effect.haemoglobin, BLOOD_ABSORBS)
     camera = camera.dimmed(sum(effect.log_photons for effect in effects))
+    if log_pixels := sum(effect.log_pixels for effect in effects):
+        camera = replace(camera, region_px=max(round(camera.region_px * np.exp(log_pixels)), 1))
     level = np.interp(someone.melanin, TONE_MELANIN, LEVEL_BY_TONE)
     exposure = camera.exposure * (level / 255) ** 2 / (someone.skin[1] + someone.gloss)
     light = exposure * np.exp(sum(effect.log_exposure for effect in effects) + log_light)

@@ -21,16 +21,7 @@ def mean_colour(case):
             (np.floor(right), "The fractions are lost. They are the pulse: it moves the mean by less than one level.")])
 
 
-@exercise("1.2", stars=1, minutes=5)
-def noise_of_mean(case):
-    """Noise left in the mean of n pixels: ``noise_of_mean(sigma, n)``."""
-    for name, sigma, n in (("one pixel", 1.5, 1), ("four pixels", 1.5, 4), ("20,000 pixels", 1.5, 20_000)):
-        case(name, sigma, n).gives(sigma / np.sqrt(n), unit="levels", traps=[
-            (sigma / n, "Noise of single pixels partly cancels: the mean gets quieter by the root of n."),
-            (sigma * np.sqrt(n), "The sum gets noisier, the mean quieter.")])
-
-
-@exercise("1.3", stars=2, minutes=10)
+@exercise("1.2", stars=2, minutes=10)
 def coded_change(case):
     """Relative change of a coded level ``L ** (1 / gamma)`` when light changes: ``coded_change(change, gamma)``."""
     for name, change, gamma in (("1.2 % in light, gamma 2", 0.012, 2.0), ("1.2 % in light, gamma 2.2", 0.012, 2.2),
@@ -39,6 +30,15 @@ def coded_change(case):
         case(name, change, gamma).gives(exact, rtol=0.02 if change < 0.1 else 0.002, traps=[
             ((1 + change) ** gamma - 1, "That is the way back, from code to light."),
             (change / gamma, "Right for small changes only.")])
+
+
+@exercise("1.3", stars=1, minutes=5)
+def noise_of_mean(case):
+    """Noise left in the mean of n pixels: ``noise_of_mean(sigma, n)``."""
+    for name, sigma, n in (("one pixel", 1.5, 1), ("four pixels", 1.5, 4), ("20,000 pixels", 1.5, 20_000)):
+        case(name, sigma, n).gives(sigma / np.sqrt(n), unit="levels", traps=[
+            (sigma / n, "Noise of single pixels partly cancels: the mean gets quieter by the root of n."),
+            (sigma * np.sqrt(n), "The sum gets noisier, the mean quieter.")])
 
 
 @exercise("1.4", stars=2, minutes=10)

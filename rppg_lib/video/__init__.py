@@ -27,7 +27,8 @@ _HOMES = {
     "regions": ("REGIONS", "WHOLE_FRAME", "check_region", "region_mask", "region_shape"),
     "colours": ("region_colours",),
     "outlines": ("region_outlines",),
-    "facetrace": ("FaceTrace",),
+    "facetrace": ("FaceTrace", "FrameQuality"),
+    "track": ("FOUND", "HELD", "LOST", "STATES"),
     "trace": ("face_trace", "face_traces", "frame_trace"),
     "crops": ("face_crops",),
 }

@@ -53,7 +53,7 @@ def test_hearts_at_the_limits_and_short_clips_still_work():
         assert len(trace(person(0, hr_bpm=bpm), seconds=1.6, fs=30)) == 48
 
 
-@pytest.mark.parametrize("scene", simulate.SCENES)
+@pytest.mark.parametrize("scene", simulate.TRACE_SCENES)
 def test_every_scene_survives_great_difficulty(scene):
     clip = trace(0, scene=scene, seconds=10, difficulty=5)
     assert np.isfinite(clip.rgb).all() and clip.rgb.min() > 0 and clip.rgb.max() <= 255

@@ -21,7 +21,7 @@ def spectral_peak(wave, fs):
     return np.fft.rfftfreq(16 * len(wave), 1 / fs)[power.argmax()]
 
 
-@pytest.mark.parametrize("scene", simulate.SCENES)
+@pytest.mark.parametrize("scene", simulate.TRACE_SCENES)
 def test_the_returned_parts_make_up_the_trace_exactly(scene):
     clip = simulate.trace(4, scene=scene, seconds=10)
     truth = clip.truth

@@ -1,0 +1,51 @@
+"""The colour of the true skin in each picture of a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from .film_truth import FilmTruth
+
+INSIDE = 0.98                            # share of skin from which a pixel counts fully: none of the background
+
+
+def skin_colours(truth: FilmTruth, pictures: Iterable[np.ndarray], *, region: str = "skin") -> np.ndarray:
+    """Return ``(N, 3)`` mean coded colours over the true region of each picture, R-G-B.
+
+    Args:
+        truth: of the film that the pictures belong to.
+        pictures: each ``(H, W, 3)`` uint8.
+        region: "skin", or "blood": weighted by how strong the pulse is in each pixel.
+    """
+    if region not in ("skin", "blood"):
+        raise ValueError(f"Film.trace: region must be 'skin' or 'blood', got {region!r}. "
+                         f"For others, write the film and use rppg_lib.video.face_trace.")
+    colours = np.full((len(truth.shown), 3), np.nan)
+    last, weights, box = -1, None, None
+    for frame, picture in enumerate(pictures):
+        if truth.shown[frame] != last:
+            last = truth.shown[frame]
+            weights, box = _weights(truth, frame, region)
+        part = picture[box]
+        total = float(weights.sum())
+        if total:
+            # OpenCV adds in double precision; the products are exact enough in single.
+            colours[frame] = [cv2.sumElems(cv2.multiply(part[..., c], weights, dtype=cv2.CV_32F))[0] / total
+                              for c in range(3)]
+    return colours
+
+
+def _weights(truth: FilmTruth, frame: int, region: str) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """Return the weight of each pixel within a box, and the box."""
+    skin = truth.skin(frame)
+    x, y, width, height = cv2.boundingRect((skin > 0).astype(np.uint8))
+    box = slice(y, y + height), slice(x, x + width)
+    share = skin[box]
+    # Rising from 0 at half skin to 1 well inside, so that a moving rim changes the mean smoothly and little.
+    weights = np.clip((share - 0.5) / (INSIDE - 0.5), 0, 1)
+    if region == "blood":
+        weights = weights * truth.perfusion(frame)[box]
+    return np.ascontiguousarray(weights, dtype=np.float32), box

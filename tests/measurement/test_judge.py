@@ -1,0 +1,108 @@
+"""The verdict follows the wave: a pulse is believed, noise is not, and what is in between is said."""
+
+import numpy as np
+import pytest
+
+from rppg_lib import simulate
+from rppg_lib.measurement import judge
+from rppg_lib.registry import build
+from rppg_lib.types import Clip
+
+FS = 30.0
+POS = build("pos")
+
+
+def reading(rgb, *, fs=FS, start_s=0.0, window_s=10.0, hop_s=1.0):
+    return judge.read(Clip(rgb=rgb, fs=fs, start_s=start_s), POS, window_s=window_s, hop_s=hop_s)
+
+
+def face(seconds, *, bpm=72, seed=5, **scene):
+    return simulate.trace(simulate.person(seed, hr_bpm=bpm), seconds=seconds, fs=FS, **scene).rgb
+
+
+def noise(seconds, seed=0):
+    return 100 + np.random.default_rng(seed).normal(0, 0.3, (round(seconds * FS), 3))
+
+
+@pytest.mark.parametrize("bpm", [48, 72, 110, 165])
+def test_a_still_face_is_reliable_and_its_rate_is_right(bpm):
+    found = reading(face(30, bpm=bpm))
+    word, _ = judge.verdict([found])
+    assert word == "reliable"
+    assert np.median([w.hr_bpm for w in found.windows]) == pytest.approx(bpm, abs=2)
+
+
+def test_noise_is_not_to_be_trusted_in_nineteen_of_twenty():
+    words = [judge.verdict([reading(noise(20, seed))])[0] for seed in range(40)]
+    assert words.count("do not trust") >= 38
+
+
+def test_a_face_without_a_pulse_is_not_to_be_trusted_in_nine_of_ten():
+    words = [judge.verdict([reading(face(20, seed=seed, scene="no pulse"))])[0] for seed in range(300, 320)]
+    assert words.count("do not trust") >= 18
+
+
+def test_a_pulse_in_a_third_of_the_time_is_partly_reliable_and_the_sentence_says_when():
+    rgb = np.concatenate([face(32), noise(60) - 100 + face(32).mean(0)])
+    word, why = judge.verdict([reading(rgb)])
+    assert word == "partly reliable" and "from 0 to 3" in why
+
+
+def test_windows_lie_where_the_clip_lies_and_overlap_by_the_hop():
+    found = reading(face(20), start_s=7.0, hop_s=2.0)
+    assert [w.start_s for w in found.windows] == [7, 9, 11, 13, 15, 17]
+    assert {w.seconds for w in found.windows} == {10.0}
+
+
+def test_a_clip_shorter_than_the_window_is_one_window():
+    found = reading(face(6))
+    assert [w.seconds for w in found.windows] == [6.0]
+
+
+def test_trusted_windows_that_touch_are_one_span():
+    found = reading(face(30))
+    assert all(w.trusted for w in found.windows)
+    assert found.spans() == [(0.0, 30.0)]
+
+
+def test_beats_are_the_simulators_beats_to_a_few_hundredths_of_a_second():
+    clip = simulate.trace(simulate.person(5, hr_bpm=72), seconds=60, fs=FS)
+    found = judge.read(clip, POS, window_s=10, hop_s=1)
+    true, beats = clip.truth.pulse.intervals_s, np.diff(found.stretch.beats_s)
+    assert len(beats) == pytest.approx(len(true), abs=1)
+    assert np.median(beats) == pytest.approx(np.median(true), abs=0.01)
+    hrv, why = judge.variability([found])
+    assert why == "" and hrv.hr_bpm == pytest.approx(72, abs=1)
+
+
+def test_there_is_no_variability_without_half_a_minute_of_trusted_pulse():
+    assert judge.variability([reading(face(20))])[0] is None
+    none, why = judge.variability([reading(noise(60))])
+    assert none is None and "30 s" in why and "none came" in why
+
+
+def test_breathing_needs_half_a_minute_and_is_right_when_it_is_clear():
+    assert judge.breath([reading(face(20))])[0] is None
+    errors = []
+    for seed in range(330, 342):
+        who = simulate.person(seed)
+        found, _ = judge.breath([reading(simulate.trace(who, seconds=60, fs=FS).rgb)])
+        if found is not None and found.clear:
+            errors.append(abs(found.per_min - 60 * who.breath_hz))
+    assert len(errors) >= 3 and np.median(errors) < 1.5
+
+
+def test_few_frames_a_second_narrow_the_band_instead_of_failing():
+    rgb = face(30, bpm=66)[::6]                                        # 5 frames a second
+    found = reading(rgb, fs=5.0)
+    assert np.median([w.reading_bpm for w in found.windows]) == pytest.approx(66, abs=3)
+
+
+def test_a_doubtful_window_between_two_trusted_ones_ends_the_span_and_no_beat_counts_twice():
+    rgb = np.concatenate([face(20), noise(8, seed=3) - 100 + face(20).mean(0), face(20)])
+    found = reading(rgb)
+    starts = [window.start_s for window in found.windows if not window.trusted]
+    assert starts
+    for begin, end in found.spans():
+        assert not any(begin <= start and start + 10 <= end for start in starts)
+    assert (np.diff(found.stretch.beats_s) > 0).all()
