@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import rppg_lib
 from rppg_lib import doctor, evaluation, registry
 from rppg_lib.cli import main
 
-COMMANDS = ["run", "score", "models", "doctor"]
+COMMANDS = ["measure", "run", "score", "models", "face-model", "doctor"]
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_help_lists_the_subcommands(rppg):
     result = rppg("--help")
     assert result.status == 0
     for command in COMMANDS:
-        assert f"\n    {command} " in result.out
+        assert re.search(rf"\n    {command}\s", result.out)
 
 
 def test_without_a_subcommand_there_is_help_and_a_status_of_wrong_use(rppg):

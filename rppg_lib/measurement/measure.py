@@ -13,7 +13,17 @@ import numpy as np
 
 from ..registry import build
 from ..signal import MIN_QUALITY_S
-from ..video import WHOLE_FRAME, FaceTrace, Video, check_region, face_trace, face_traces, frame_trace, open_video
+from ..video import (
+    FINDERS,
+    WHOLE_FRAME,
+    FaceTrace,
+    Video,
+    check_region,
+    face_trace,
+    face_traces,
+    frame_trace,
+    open_video,
+)
 from .judge import Reading, breath, read, variability, verdict
 from .result import Measurement
 
@@ -58,6 +68,8 @@ class Settings:
             raise ValueError(f"measure: every must be a whole number from 1 on, got {self.every!r}.")
         if self.seconds is not None and not self.seconds > 0:
             raise ValueError(f"measure: seconds must be positive, got {self.seconds!r}.")
+        if self.finder not in FINDERS:
+            raise ValueError(f"measure: finder must be one of {', '.join(FINDERS)}, got {self.finder!r}.")
         check_region(self.region)
         build(self.method, **self.options)               # an unknown name is an error now, not after minutes
 

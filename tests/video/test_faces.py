@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from rppg_lib.video import faces, finder, landmarker, looking
+from rppg_lib.video import face_crops, finder, landmarker, looking
 from rppg_lib.video.faces import Choice, FaceSeen
 from rppg_lib.video.trace import face_trace
 
@@ -85,7 +85,7 @@ def test_whoever_made_a_finder_closes_it():
     assert mine.closed == 0
 
 
-def test_finders_made_for_a_trace_are_closed_once_each_even_when_the_film_cannot_be_opened(monkeypatch, tmp_path):
+def test_finders_made_for_a_trace_are_closed_once_each_also_when_the_film_cannot_be_read(monkeypatch, tmp_path):
     made = []
 
     class Counted(Pretend):
@@ -97,9 +97,22 @@ def test_finders_made_for_a_trace_are_closed_once_each_even_when_the_film_cannot
     face_trace(even_film(10))
     assert len(made) == 2 and all(one.closed == 1 for one in made)
     made.clear()
-    with pytest.raises(OSError):
-        face_trace(tmp_path / "absent.mp4")
-    assert len(made) == 1 and made[0].closed == 1
+    (tmp_path / "no.mp4").write_bytes(b"no film")
+    for source, error in ((tmp_path / "absent.mp4", OSError), (tmp_path / "no.mp4", OSError), (3.5, TypeError),
+                          ([(np.zeros((4, 4), np.uint8), 0.0)], ValueError)):
+        with pytest.raises(error):
+            face_trace(source)
+        assert all(one.closed == 1 for one in made)
+    face_crops(even_film(3))                                          # never iterated: no finder was made
+    made.clear()
+    next(iter(face_crops(even_film(30))), None)
+    assert made and all(one.closed == 1 for one in made)
+
+
+def test_what_is_no_finder_is_refused_before_anything_is_opened(tmp_path):
+    for make in (lambda: face_trace(tmp_path / "absent.mp4", finder=7), lambda: face_crops([], finder="dlib")):
+        with pytest.raises(ValueError, match="finder: needs one of"):
+            make()
 
 
 @pytest.mark.slow
@@ -109,7 +122,3 @@ def test_a_whole_trace_leaves_the_error_stream_empty(face_model):
             "trace = face_trace(frames)\nassert trace.finder == 'landmarks', trace\n")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
-
-
-def test_choosing_a_finder_is_idempotent_in_name():
-    assert faces.choice("haar").name == "haar" and faces.choice(Pretend(lambda t: [])).name == "pretend"
