@@ -51,6 +51,6 @@ def test_the_commands_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE)):
         assert re.search(rf"^{target}\b.*:", makefile, re.MULTILINE), target
-    for command in set(re.findall(r"`rppg ([a-z]+)", README)):
+    for command in set(re.findall(r"`rppg ([a-z-]+)", README)):
         done = subprocess.run([sys.executable, "-m", "rppg_lib.cli", command, "--help"], capture_output=True, text=True)
         assert done.returncode == 0, command

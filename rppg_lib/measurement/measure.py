@@ -70,7 +70,8 @@ class Settings:
             raise ValueError(f"measure: seconds must be positive, got {self.seconds!r}.")
         if self.finder not in FINDERS:
             raise ValueError(f"measure: finder must be one of {', '.join(FINDERS)}, got {self.finder!r}.")
-        check_region(self.region)
+        if check_region(self.region).startswith("patch"):
+            raise ValueError(f"measure: needs one region, got {self.region!r}. Use video.face_trace for a grid.")
         build(self.method, **self.options)               # an unknown name is an error now, not after minutes
 
 

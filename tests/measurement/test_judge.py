@@ -106,3 +106,12 @@ def test_a_doubtful_window_between_two_trusted_ones_ends_the_span_and_no_beat_co
     for begin, end in found.spans():
         assert not any(begin <= start and start + 10 <= end for start in starts)
     assert (np.diff(found.stretch.beats_s) > 0).all()
+
+
+@pytest.mark.slow
+def test_of_still_people_on_film_nineteen_in_twenty_are_believed():
+    words = []
+    for seed in range(500, 520):
+        clip = simulate.crops(seed, size_px=36, scene="still", seconds=10, seed=2).trace()
+        words.append(judge.verdict([judge.read(clip, POS, window_s=10, hop_s=1)])[0])
+    assert words.count("reliable") >= 19

@@ -139,6 +139,7 @@ def test_a_folder_goes_on_after_a_file_that_cannot_be_read(films, tmp_path):
 
 @pytest.mark.parametrize("settings, complaint", [
     ({"method": "chrm"}, "Did you mean 'chrom'"), ({"region": "nose"}, "needs one of skin"),
+    ({"region": "patches 6x6"}, "one region"),
     ({"window_s": 2}, "window_s"), ({"hop_s": 0}, "hop_s"), ({"window_s": math.nan}, "window_s"),
     ({"every": 0}, "every"), ({"seconds": -1}, "seconds"),
     ({"every": 2.5}, "every"), ({"finder": "yolo"}, "finder")])
