@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -18,16 +19,15 @@ from mediapipe.tasks import python as tasks
 from mediapipe.tasks.python import vision
 
 from rppg_lib.simulate import person
-from rppg_lib.simulate.faces import resting
-from rppg_lib.simulate.faces.look import look
+from rppg_lib.simulate.faces import look, resting
 from rppg_lib.simulate.faces.render import LANDMARKS, Renderer
 from rppg_lib.simulate.people import TONE_MELANIN, TONES
 from rppg_lib.video.model import face_model_path
 
-# Our left is the picture's; MediaPipe names the sides of the person, whose right is on our left.
-INDEX = {"left eye outer": 33, "left eye inner": 133, "right eye inner": 362, "right eye outer": 263,
-         "left mouth corner": 61, "right mouth corner": 291}
-MORE = {"left iris": 468, "right iris": 473, "nose tip": 1, "chin": 152}
+# Sides are those of the person, MediaPipe's too.
+INDEX = {"right eye outer": 33, "right eye inner": 133, "left eye inner": 362, "left eye outer": 263,
+         "right mouth corner": 61, "left mouth corner": 291}
+MORE = {"right iris": 468, "left iris": 473, "nose tip": 1, "chin": 152}
 CONDITIONS = {
     "frontal": {}, "yaw -25": {"yaw_deg": -25.0}, "yaw +25": {"yaw_deg": 25.0}, "pitch -15": {"pitch_deg": -15.0},
     "pitch +15": {"pitch_deg": 15.0}, "roll -15": {"roll_deg": -15.0}, "roll +15": {"roll_deg": 15.0},
@@ -66,19 +66,26 @@ class Judges:
                 "errors": errors}
 
 
+@lru_cache(maxsize=3)
+def face_of(seed: int, tone: int, family: str, crop: int | None) -> Renderer:
+    """Return what renders one identity, in the middle of a room or in a crop."""
+    size, face_px = ((crop, crop), 0.72 * crop) if crop else ((480, 400), 176.0)
+    melanin = TONE_MELANIN[tone] * np.random.default_rng([seed, tone]).uniform(0.85, 1.15)
+    return Renderer(person(seed, melanin=melanin), look(seed, family=family), size_px=size, face_px=face_px,
+                    centre=(size[0] / 2, size[1] * 0.46))
+
+
 def picture_of(seed: int, tone: int, condition: str, family: str = "A") -> tuple[np.ndarray, np.ndarray, float]:
     """Return a coded picture, the true landmarks and the width of the face in pixels."""
     setting = dict(CONDITIONS[condition])
-    crop = setting.pop("crop", None)
+    face = face_of(seed, tone, family, setting.pop("crop", None))
     rng = np.random.default_rng([seed, tone, list(CONDITIONS).index(condition)])
     lamp = [rng.uniform(-1.2, 1.2), rng.uniform(-1, -0.2), 1.0]
-    size, face_px = ((crop, crop), 0.72 * crop) if crop else ((480, 400), 176.0)
-    face = Renderer(person(seed, melanin=TONE_MELANIN[tone] * rng.uniform(0.85, 1.15)), look(seed, family=family),
-                    size_px=size, face_px=face_px, centre=(size[0] / 2, size[1] * 0.46))
     course = resting(np.zeros(1), lamp=lamp, **setting)
-    level = 255 * np.sqrt(np.clip(face.linear(course, 0), 0, 1)) + rng.normal(0, 1.4, (size[1], size[0], 3))
+    linear = face.linear(course, 0)
+    level = 255 * np.sqrt(np.clip(linear, 0, 1)) + rng.normal(0, 1.4, linear.shape)
     picture = np.clip(np.round(level), 0, 255).astype(np.uint8)
-    return picture, face.landmarks(course, 0), face_px * setting.get("scale", 1)
+    return picture, face.landmarks(course, 0), 2 * face.unit_px * setting.get("scale", 1)
 
 
 def judge(identities: int, *, conditions: list[str] | None = None, family: str = "A", first: int = 0) -> list[dict]:

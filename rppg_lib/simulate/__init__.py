@@ -40,7 +40,8 @@ from .trace import TraceTruth, clips, trace
 from .transport import Compression, DroppedFrames
 
 _IN_FACES = {"Film": "film", "crops": "film", "film": "film", "FilmTruth": "film_truth", "Stage": "film_stage",
-             "FilmCamera": "film_camera", "Look": "look", "look": "look", "ita_deg": "shade"}
+             "FilmCamera": "film_camera", "Look": "looks", "look": "looks", "look_from_photo": "photo",
+             "ita_deg": "shade"}
 """Where in :mod:`rppg_lib.simulate.faces` a name lives. Loaded when first asked for, since it needs OpenCV."""
 
 __all__ = [
@@ -50,7 +51,8 @@ __all__ = [
     "LightDrift", "LightSteps", "Look", "LostContact", "Moves", "NoPulse", "Nodding", "Person", "PulseTruth",
     "Saturation", "ScreenLight", "Setting", "Span", "Spikes", "Stage", "Sway", "Talking", "TraceTruth", "Turning",
     "WalkingLight", "Wander",
-    "clips", "contact_label", "crops", "expose", "film", "ita_deg", "look", "person", "pulse", "trace",
+    "clips", "contact_label", "crops", "expose", "film", "ita_deg", "look", "look_from_photo",
+    "person", "pulse", "trace",
 ]
 
 

@@ -22,7 +22,7 @@ import importlib
 _HOMES = {
     "read": ("Frame", "ReadReport", "Video", "VideoInfo", "open_video"),
     "write": ("Written", "write_video"),
-    "faces": ("FaceSeen", "finder"),
+    "faces": ("FINDERS", "FaceSeen", "finder"),
     "model": ("face_model_path", "fetch_face_model"),
     "regions": ("REGIONS", "WHOLE_FRAME", "check_region", "region_mask", "region_shape"),
     "colours": ("region_colours",),

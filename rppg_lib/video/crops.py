@@ -7,31 +7,40 @@ from typing import Any
 
 import numpy as np
 
+from ..signal.filters import uniform_times
 from ..types import Clip
-from .faces import choice
+from .faces import LANDMARKS, check_finder, choice
+from .facetrace import GAP_S
 from .following import followed, opened, stamped
+from .regions import LEFT_EYE, RIGHT_EYE
 from .track import box_of
 
 BOXES = ("first", "follow")
+UNEVEN = 0.1
+"""Time stamps that leave even ones by more than this share of a step are evened out when a clip is made."""
 
 
 class FaceCrops:
-    """Face pictures to iterate once, frame by frame; ``face_crops`` makes them.
+    """Face pictures to iterate, frame by frame; ``face_crops`` makes them.
 
-    Yields pairs of a picture ``(size_px, size_px, 3)`` uint8 and its time in seconds. ``missing`` counts the frames so
-    far that have no face and no picture.
+    Yields pairs of a picture ``(size_px, size_px, 3)`` uint8 and its time in seconds. ``frames`` counts those of the
+    film so far, ``missing`` those that have no face and so no picture, and ``finder`` says who found the face.
     """
 
-    def __init__(self, source: Any, *, size_px: int, scale: float, box: str, finder: Any, every: int) -> None:
-        self.size_px, self.scale, self.box, self.every = size_px, scale, box, every
+    def __init__(self, source: Any, *, size_px: int, scale: float, box: str, finder: Any, every: int,
+                 upright: bool) -> None:
+        self.size_px, self.scale, self.box, self.every, self.upright = size_px, scale, box, every, upright
         self.frames = self.missing = 0
-        self._source, self._chosen = source, choice(finder)
+        self.finder = ""
+        self._source, self._wanted = source, check_finder(finder)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         self.frames = self.missing = 0
-        every, person, square = max(self.every, self._chosen.least_every), None, None
+        person, square, lean = None, None, 0.0
         with opened(self._source) as pictures:
-            for frame in followed(stamped(pictures), self._chosen, every=every):
+            chosen = choice(self._wanted)
+            self.finder, every = chosen.name, max(self.every, chosen.least_every)
+            for frame in followed(stamped(pictures), chosen, every=every):
                 self.frames += 1
                 mine = next((p for t, p in frame.places if t.number == person), None)
                 if mine is None and person is None and frame.places:
@@ -42,10 +51,15 @@ class FaceCrops:
                     continue
                 if square is None or self.box == "follow":
                     square = square_about(box_of(mine.points), scale=self.scale)
-                yield cut(frame.image, square, size_px=self.size_px), frame.time_s
+                    lean = lean_deg(mine.points) if self.upright else 0.0
+                yield cut(frame.image, square, size_px=self.size_px, lean_deg=lean), frame.time_s
 
     def clip(self) -> Clip:
-        """Return all pictures as a clip; refuses films in which the face is missing, whose frames would not be even."""
+        """Return all pictures as a clip, evenly in time by their stamps; between two, pictures are mixed.
+
+        Raises:
+            ValueError: if the face is missing in a frame, or no frame came for more than half a second.
+        """
         pairs = list(self)
         if not pairs or self.missing:
             raise ValueError(f"face_crops: needs a face in every frame, found none in {self.missing} of {self.frames}. "
@@ -53,11 +67,19 @@ class FaceCrops:
         times = np.array([t for _, t in pairs])
         if len(times) < 2:
             raise ValueError(f"face_crops: needs at least two frames for a clip, got {len(times)}.")
-        return Clip(frames=np.stack([picture for picture, _ in pairs]), fs=float(1 / np.median(np.diff(times))))
+        pictures, fs = np.stack([picture for picture, _ in pairs]), float(1 / np.median(np.diff(times)))
+        if (steps := np.diff(times)).max() > max(GAP_S, 1.5 / fs):
+            at = int(steps.argmax())
+            raise ValueError(f"face_crops: needs a frame at least every {max(GAP_S, 1.5 / fs):.1f} s, got none between "
+                             f"{times[at]:.2f} and {times[at + 1]:.2f} s. Cut the film there.")
+        even = times[0] + np.arange(len(times)) / fs
+        if abs(even - times).max() * fs > UNEVEN:
+            pictures = mixed(pictures, times, at_s=uniform_times(times, fs=fs))
+        return Clip(frames=pictures, fs=fs, start_s=float(times[0]))
 
 
 def face_crops(source: Any, *, size_px: int = 72, scale: float = 1.5, box: str = "first", finder: Any = "auto",
-               every: int = 1) -> FaceCrops:
+               every: int = 1, upright: bool = False) -> FaceCrops:
     """Cut the largest face out of a film as square pictures.
 
     Args:
@@ -68,14 +90,17 @@ def face_crops(source: Any, *, size_px: int = 72, scale: float = 1.5, box: str =
             ``follow``: the square moves with the smoothed face.
         finder: who looks for the face.
         every: look in every n-th frame.
+        upright: turn the square so that the eyes lie level; needs landmarks.
     """
-    if isinstance(size_px, bool) or not isinstance(size_px, (int, np.integer)) or not 8 <= size_px <= 1024:
-        raise ValueError(f"face_crops: size_px must be a whole number from 8 to 1024, got {size_px!r}.")
+    for name, value, low, high in (("size_px", size_px, 8, 1024), ("every", every, 1, 1000)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+            raise ValueError(f"face_crops: {name} must be a whole number from {low} to {high}, got {value!r}.")
     if box not in BOXES:
         raise ValueError(f"face_crops: box must be one of {', '.join(BOXES)}, got {box!r}.")
     if not 0.5 <= scale <= 5:
         raise ValueError(f"face_crops: scale must lie between 0.5 and 5, got {scale!r}.")
-    return FaceCrops(source, size_px=int(size_px), scale=scale, box=box, finder=finder, every=every)
+    return FaceCrops(source, size_px=int(size_px), scale=scale, box=box, finder=finder, every=int(every),
+                     upright=upright)
 
 
 def square_about(box: np.ndarray, *, scale: float) -> tuple[float, float, float]:
@@ -88,12 +113,30 @@ def square_about(box: np.ndarray, *, scale: float) -> tuple[float, float, float]
     return float(box[0] + (box[2] - side) / 2), float(box[1] + (box[3] - side) / 2), float(side)
 
 
-def cut(image: np.ndarray, square: tuple[float, float, float], *, size_px: int) -> np.ndarray:
-    """Return a square of a picture, scaled; what lies outside of the picture repeats its rim."""
+def lean_deg(points: np.ndarray) -> float:
+    """Return by how much the line through the eyes falls from left to right in the picture; 0 for a bare box."""
+    if len(points) != LANDMARKS:
+        return 0.0
+    across = points[list(LEFT_EYE)].mean(0) - points[list(RIGHT_EYE)].mean(0)
+    return float(np.degrees(np.arctan2(across[1], across[0])))
+
+
+def cut(image: np.ndarray, square: tuple[float, float, float], *, size_px: int, lean_deg: float = 0.0) -> np.ndarray:
+    """Return a square of a picture, scaled; what lies outside of the picture repeats its rim.
+
+    Where the face leans, the square leans with it: it is turned about its centre at full size, then scaled.
+    """
     import cv2
 
     x, y, side = (round(v) for v in square)
     side = max(side, 1)
+    way = cv2.INTER_AREA if side >= size_px else cv2.INTER_LINEAR
+    if lean_deg:
+        half, centre = (side - 1) / 2, (square[0] + square[2] / 2 - 0.5, square[1] + square[2] / 2 - 0.5)
+        turn = cv2.getRotationMatrix2D(centre, lean_deg, 1.0)
+        turn[:, 2] += half - centre[0], half - centre[1]
+        inside = cv2.warpAffine(image, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.resize(inside, (size_px, size_px), interpolation=way)
     inside = image[max(y, 0):max(y + side, 0), max(x, 0):max(x + side, 0)]
     if inside.size == 0:
         return np.zeros((size_px, size_px, 3), np.uint8)
@@ -101,5 +144,18 @@ def cut(image: np.ndarray, square: tuple[float, float, float], *, size_px: int) 
     bottom, right = side - top - inside.shape[0], side - left - inside.shape[1]
     if top or left or bottom or right:
         inside = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    way = cv2.INTER_AREA if side >= size_px else cv2.INTER_LINEAR
     return cv2.resize(inside, (size_px, size_px), interpolation=way)
+
+
+def mixed(pictures: np.ndarray, times_s: np.ndarray, *, at_s: np.ndarray) -> np.ndarray:
+    """Return pictures ``(N, H, W, 3)`` at other times within the stamps, each mixed from the two about it.
+
+    >>> mixed(np.array([[[[10, 20, 30]]], [[[20, 40, 60]]]], np.uint8), np.array([0.0, 1.0]), at_s=[0.5]).ravel()
+    array([15, 30, 45], dtype=uint8)
+    """
+    out = np.empty((len(at_s), *pictures.shape[1:]), np.uint8)
+    for k, time_s in enumerate(at_s):
+        after = min(max(int(np.searchsorted(times_s, time_s)), 1), len(times_s) - 1)
+        share = np.clip((time_s - times_s[after - 1]) / (times_s[after] - times_s[after - 1]), 0, 1)
+        out[k] = np.rint((1 - share) * pictures[after - 1] + share * pictures[after])
+    return out

@@ -53,6 +53,7 @@ class Choice:
     name: str
     make: Callable[[], Finder]
     workers: int = 1                                 # as many as can look at once, each at its own pictures
+    ours: bool = True                                # whoever made a finder closes it
     least_every: int = 1                             # a slow finder looks at every n-th frame only
     notes: tuple[str, ...] = field(default=())
 
@@ -65,13 +66,20 @@ def finder(name: str = "auto") -> Finder:
     return choice(name).make()
 
 
+def check_finder(name: str | Finder) -> str | Finder:
+    """Return the name of a finder, or an object that is one, or say what there is. Nothing is started."""
+    if isinstance(name, str) and name in FINDERS or not isinstance(name, str) and callable(getattr(name, "find", None)):
+        return name
+    raise ValueError(f"finder: needs one of {', '.join(FINDERS)}, or an object with find(image, time_s); got {name!r}.")
+
+
 def choice(name: str | Finder = "auto") -> Choice:
-    """Return the finder to use, tried out; ``auto`` falls back on Haar and says why."""
-    if not isinstance(name, str) and hasattr(name, "find"):
-        return Choice(name=getattr(name, "name", type(name).__name__), make=lambda: name)
-    if name not in FINDERS:
-        raise ValueError(f"finder: needs one of {', '.join(FINDERS)}, or an object with find(image, time_s); "
-                         f"got {name!r}.")
+    """Return the finder to use, tried out; ``auto`` falls back on Haar and says why.
+
+    The first finder is made here, so go on at once to what uses and closes it.
+    """
+    if not isinstance(check_finder(name), str):
+        return Choice(name=getattr(name, "name", type(name).__name__), make=lambda: name, ours=False)
     if name == "haar":
         return _haar()
     try:

@@ -15,9 +15,9 @@ from .faces import Choice
 from .looking import Look, looks
 from .track import HOLD_S, LOST, Place, Track, Tracker
 
-AHEAD_FRAMES = 32
 AHEAD_BYTES = 150e6
-"""Pictures wait for what follows until :data:`~rppg_lib.video.track.HOLD_S` has passed, or there are this many."""
+"""Pictures wait for what follows until :data:`~rppg_lib.video.track.HOLD_S` has passed, or there are this many bytes of
+them: very large ones wait shorter, and only shorter losses are bridged."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -98,7 +98,7 @@ def followed(frames: Iterable[tuple[np.ndarray, float]], chosen: Choice, *, ever
         for look in stream:
             tracker.add(look.index, look.time_s, look.seen)
             waiting.append(look._replace(seen=None))
-            most = max(every + 1, min(AHEAD_FRAMES, int(AHEAD_BYTES / look.image.nbytes)))
+            most = max(every + 1, int(AHEAD_BYTES / look.image.nbytes))
             while len(waiting) > every and (look.time_s - waiting[0].time_s > HOLD_S or len(waiting) > most):
                 yield next_one()
         while waiting:

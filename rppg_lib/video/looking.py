@@ -45,8 +45,9 @@ def looks(frames: Iterable[tuple[np.ndarray, float]], chosen: Choice, *, every: 
     finally:
         for pool in pools:
             pool.shutdown(wait=True, cancel_futures=True)
-        for finder in finders:
-            finder.close()
+        if chosen.ours:
+            for finder in finders:
+                finder.close()
 
 
 def _done(item: tuple[int, float, np.ndarray, Any]) -> Look:

@@ -17,8 +17,6 @@ REGIONS = ("skin", "forehead", "left cheek", "right cheek", "cheeks", "face")
 WHOLE_FRAME = "frame"
 
 # Numbers of MediaPipe's face mesh, around each part.
-OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
-        150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
@@ -29,8 +27,9 @@ LEFT_CHEEK = (345, 346, 347, 348, 329, 266, 425, 427, 411, 376, 352)
 FOREHEAD_TOP = (54, 103, 67, 109, 10, 338, 297, 332, 284)
 BROWS_TOP = (334, 296, 336, 9, 107, 66, 105)
 
-OVAL_SCALE, LIPS_SCALE, EYE_SCALE, BROW_SCALE = 0.93, 1.15, 1.7, 1.3
-"""The oval is shrunk, so that hair and background stay out; what is left out is enlarged."""
+HULL_SCALE, CHEEK_SCALE, LIPS_SCALE, EYE_SCALE, BROW_SCALE = 0.94, 0.85, 1.15, 1.7, 1.3
+"""The hull and the cheeks are shrunk, so that hair and background stay out, on the far side of a turned face above all;
+what is left out is enlarged."""
 
 _PATCHES = re.compile(r"patches (\d+)x(\d+)")
 _PATCH = re.compile(r"patch (\d+),(\d+) of (\d+)x(\d+)")
@@ -51,8 +50,8 @@ def check_region(name: str) -> str:
         grid = _PATCHES.fullmatch(name)
         if name in (*REGIONS, WHOLE_FRAME) or grid and all(1 <= int(n) <= MOST_PATCHES for n in grid.groups()):
             return name
-        if cell := _PATCH.fullmatch(name):
-            row, column, rows, columns = (int(n) for n in cell.groups())
+        if cell := patch_cell(name):
+            row, column, rows, columns = cell
             if 1 <= row <= rows <= MOST_PATCHES and 1 <= column <= columns <= MOST_PATCHES:
                 return name
     raise ValueError(f"region: needs one of {', '.join(REGIONS)}, {WHOLE_FRAME}, or a grid such as 'patches 6x6' "
@@ -96,32 +95,39 @@ def region_shape(name: str, points: np.ndarray) -> Shape:
                          f"got shape {points.shape}.")
     if name == WHOLE_FRAME:
         raise ValueError("region_shape: the whole frame has no outline in a face; use video.frame_trace.")
-    cell = _PATCH.fullmatch(check_region(name))
-    if cell:
-        return Shape((_patch(points, *(int(n) for n in cell.groups())),))
+    if cell := patch_cell(check_region(name)):
+        row, column, rows, columns = cell
+        return Shape((patch_frame(points).corners((row - 1) / rows, row / rows, (column - 1) / columns,
+                                                  column / columns),))
     return _from_landmarks(name, points) if len(points) == LANDMARKS else _from_box(name, points)
 
 
 def _from_landmarks(name: str, points: np.ndarray) -> Shape:
-    import cv2
-
-    def part(numbers, scale=1.0):
+    def part(numbers, scale):
         outline = points[list(numbers)]
         middle = outline.mean(0)
         return middle + scale * (outline - middle)
 
     if name == "face":
-        return Shape((cv2.convexHull(points.astype(np.float32))[:, 0].astype(float),))
+        return Shape((_hull(points),))
     if name == "skin":
+        hull, middle = _hull(points), (points.min(0) + points.max(0)) / 2
         holes = [part(LIPS, LIPS_SCALE), part(RIGHT_EYE, EYE_SCALE), part(LEFT_EYE, EYE_SCALE),
                  part(RIGHT_BROW, BROW_SCALE), part(LEFT_BROW, BROW_SCALE)]
-        return Shape((part(OVAL, OVAL_SCALE),), tuple(holes))
+        return Shape((middle + HULL_SCALE * (hull - middle),), tuple(holes))
     if name == "forehead":                                           # between the brows and the hair, a little off both
         top, low = points[list(FOREHEAD_TOP[1:-1])], points[list(BROWS_TOP)]
         height = points[10] - points[9]
-        return Shape((np.concatenate([top - 0.15 * height, low + 0.2 * height]),))
+        return Shape((np.concatenate([top - 0.25 * height, low + 0.15 * height]),))
     cheeks = {"left cheek": (LEFT_CHEEK,), "right cheek": (RIGHT_CHEEK,), "cheeks": (LEFT_CHEEK, RIGHT_CHEEK)}[name]
-    return Shape(tuple(points[list(cheek)] for cheek in cheeks))
+    return Shape(tuple(part(cheek, CHEEK_SCALE) for cheek in cheeks))
+
+
+def _hull(points: np.ndarray) -> np.ndarray:
+    """Return the outline of all points; that of the oval alone would cut off the far side of a turned face."""
+    import cv2
+
+    return cv2.convexHull(points.astype(np.float32))[:, 0].astype(float)
 
 
 # Shares of a detector's box, which goes from the brows to the chin: x0, y0, x1, y1.
@@ -144,19 +150,39 @@ def _from_box(name: str, corners: np.ndarray) -> Shape:
     return Shape(tuple(rectangle(*r) for r in _BOX[name]))
 
 
-def _patch(points: np.ndarray, row: int, column: int, rows: int, columns: int) -> np.ndarray:
-    """Return one cell of a grid over the face's box, which leans as the eyes do."""
+@dataclass(frozen=True, eq=False)
+class PatchFrame:
+    """The box that a grid of patches divides; it leans as the eyes do."""
+
+    axes: np.ndarray                                                 # (2, 2) its directions: to the right, down
+    low: np.ndarray                                                  # its corner and its size along these
+    size: np.ndarray
+
+    def corners(self, top: float, bottom: float, left: float, right: float) -> np.ndarray:
+        """Return the corners ``(4, 2)`` in px of a part of the box, given in shares of it."""
+        shares = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+        return (self.low + self.size * shares) @ self.axes
+
+
+def patch_frame(points: np.ndarray) -> PatchFrame:
+    """Return the box about landmarks or the corners of a box, to be divided into patches."""
     across = np.array([1.0, 0.0])
     if len(points) == LANDMARKS:
         across = points[list(LEFT_EYE)].mean(0) - points[list(RIGHT_EYE)].mean(0)
         across /= max(np.linalg.norm(across), 1e-9)
-    turn = np.stack([across, (-across[1], across[0])])               # rows: to the right, down
-    own = points @ turn.T
-    low, size = own.min(0), np.ptp(own, axis=0)
-    x = np.array([column - 1, column]) / columns
-    y = np.array([row - 1, row]) / rows
-    corners = np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])])
-    return (low + size * corners) @ turn
+    axes = np.stack([across, (-across[1], across[0])])
+    own = points @ axes.T
+    return PatchFrame(axes, own.min(0), np.ptp(own, axis=0))
+
+
+def patch_cell(name: str) -> tuple[int, int, int, int] | None:
+    """Return row, column, rows and columns of a patch; None for other regions.
+
+    >>> patch_cell("patch 1,2 of 6x4")
+    (1, 2, 6, 4)
+    """
+    cell = _PATCH.fullmatch(name)
+    return tuple(int(n) for n in cell.groups()) if cell else None
 
 
 def region_mask(shape: Shape, size: tuple[int, int], *, origin: tuple[float, float] = (0, 0)) -> np.ndarray:
@@ -182,15 +208,3 @@ def shape_box(shape: Shape, size: tuple[int, int]) -> tuple[int, int, int, int] 
     (x0, y0), (x1, y1) = np.floor(points.min(0)).astype(int), np.ceil(points.max(0)).astype(int) + 1
     x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, size[1]), min(y1, size[0])
     return (int(x0), int(y0), int(x1), int(y1)) if x1 > x0 and y1 > y0 else None
-
-
-def skin_coloured(image: np.ndarray) -> np.ndarray:
-    """Return ``(H, W)`` uint8, 255 where a pixel's hue could be that of skin, light or dark; a coarse sieve.
-
-    Pixels near black or white pass: their hue says nothing.
-    """
-    import cv2
-
-    luma, red, blue = cv2.split(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2YCrCb))
-    hue = cv2.bitwise_and(cv2.inRange(red, 129, 180), cv2.inRange(blue, 75, 130))
-    return cv2.bitwise_or(hue, cv2.bitwise_not(cv2.inRange(luma, 30, 240)))

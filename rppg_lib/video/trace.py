@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .colours import Colour, region_colours, sharpness
-from .faces import Choice, choice
+from .faces import Choice, check_finder, choice
 from .facetrace import FaceTrace, FrameQuality, loss_note
 from .following import Followed, Pictures, Progress, followed, opened, stamped
 from .regions import WHOLE_FRAME, each_region
@@ -19,7 +19,8 @@ LEAST_S = 1.0
 
 
 def face_trace(source: Any, *, regions: Sequence[str] | str = ("skin",), finder: Any = "auto", every: int = 1,
-               smooth_s: float = 0.5, seconds: float | None = None, progress: Progress | None = None) -> FaceTrace:
+               smooth_s: float = 0.5, leave_clipped: bool = False, seconds: float | None = None,
+               progress: Progress | None = None) -> FaceTrace:
     """Read the skin colours of the largest face in a film.
 
     It stays with the face that was the largest in the first half second with one. When that is gone for more than two
@@ -29,20 +30,23 @@ def face_trace(source: Any, *, regions: Sequence[str] | str = ("skin",), finder:
         source: path of a video or of a folder of pictures, a camera's number, a Video, or an iterable of frames or of
             pairs (picture ``(H, W, 3)`` uint8 R-G-B, time in seconds).
         regions: names from ``REGIONS``, or a grid such as ``patches 6x6``.
-        finder: ``auto``, ``landmarks``, ``haar``, or an object with ``find(image, time_s)``.
+        finder: ``auto``, ``landmarks``, ``haar``, or an object with ``find(image, time_s)``, which is not closed here.
         every: look for the face in every n-th frame only; in between it moves smoothly.
         smooth_s: how long a piece of the face's way decides where it is; 0 takes each look as it is.
+        leave_clipped: leave pixels at 0 or 255 out of the means; how many there are is in ``quality`` in any case.
         seconds: stop after so much of the film.
         progress: called with the frames done and, where known, their number in all.
 
     Returns:
         A :class:`FaceTrace`; colours are NaN in frames without a face.
     """
-    names, chosen, every = _checked(regions, finder, every, smooth_s)
-    rows, times = _Rows(names), []
+    names = _checked(regions, finder, every, smooth_s)
+    rows, times = _Rows(names, leave_clipped=leave_clipped), []
     current: int | None = None
     seen_s, notes = 0.0, []
     with opened(source) as pictures:
+        chosen = choice(finder)
+        every = max(int(every), chosen.least_every)
         for frame in followed(stamped(pictures, seconds=seconds, progress=progress), chosen, every=every,
                               smooth_s=smooth_s):
             times.append(frame.time_s)
@@ -59,22 +63,24 @@ def face_trace(source: Any, *, regions: Sequence[str] | str = ("skin",), finder:
 
 
 def face_traces(source: Any, *, regions: Sequence[str] | str = ("skin",), finder: Any = "auto", every: int = 1,
-                smooth_s: float = 0.5, seconds: float | None = None,
+                smooth_s: float = 0.5, leave_clipped: bool = False, seconds: float | None = None,
                 progress: Progress | None = None) -> list[FaceTrace]:
     """Read the skin colours of every face in a film, as :func:`face_trace` does for one; the largest comes first.
 
     A face that leaves for more than two seconds and comes back counts as another one. Faces seen for less than a
     second are left out, and counted in the notes. Without any face there is one trace, which says so.
     """
-    names, chosen, every = _checked(regions, finder, every, smooth_s)
+    names = _checked(regions, finder, every, smooth_s)
     people: dict[int, _Rows] = {}
     times: list[float] = []
     with opened(source) as pictures:
+        chosen = choice(finder)
+        every = max(int(every), chosen.least_every)
         for frame in followed(stamped(pictures, seconds=seconds, progress=progress), chosen, every=every,
                               smooth_s=smooth_s):
             times.append(frame.time_s)
             for track, place in frame.places:
-                people.setdefault(track.number, _Rows(names)).add(frame, track, place)
+                people.setdefault(track.number, _Rows(names, leave_clipped=leave_clipped)).add(frame, track, place)
         step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         kept = [rows for rows in people.values() if len(rows.index) * step >= min(LEAST_S, len(times) * step)]
         brief = len(people) - len(kept)
@@ -96,8 +102,8 @@ def frame_trace(source: Any, *, seconds: float | None = None, progress: Progress
 class _Rows:
     """A few numbers per frame with a face, until the film has ended."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
+    def __init__(self, names: tuple[str, ...], *, leave_clipped: bool = False) -> None:
+        self.names, self.leave_clipped = names, leave_clipped
         self.index: list[int] = []
         self.colours: list[list[Colour]] = []
         self.box: list[np.ndarray] = []
@@ -109,7 +115,8 @@ class _Rows:
     def add(self, frame: Followed, track: Track, place: Place) -> None:
         """Read a face in a frame."""
         box, middle = box_of(place.points), place.points.mean(0)
-        colours = list(region_colours(frame.image, place.points, self.names).values())
+        colours = list(region_colours(frame.image, place.points, self.names,
+                                      leave_clipped=self.leave_clipped).values())
         motion, before = np.nan, self._before
         if before is not None and before[:3] == (frame.index - 1, track.number, place.stretch):
             motion = float(np.linalg.norm(middle - before[3]))
@@ -178,7 +185,7 @@ def _area(track: Track) -> float:
     return float(np.median([np.prod(box_of(sight.points)[2:]) for sight in track.sights]))
 
 
-def _checked(regions: Sequence[str] | str, finder: Any, every: int, smooth_s: float) -> tuple[tuple, Choice, int]:
+def _checked(regions: Sequence[str] | str, finder: Any, every: int, smooth_s: float) -> tuple[str, ...]:
     names = each_region(regions)
     if WHOLE_FRAME in names:
         raise ValueError(f"face_trace: {WHOLE_FRAME!r} is no region of a face. Use frame_trace.")
@@ -186,5 +193,5 @@ def _checked(regions: Sequence[str] | str, finder: Any, every: int, smooth_s: fl
         raise ValueError(f"face_trace: every must be a whole number from 1 on, got {every!r}.")
     if not 0 <= smooth_s <= 2:
         raise ValueError(f"face_trace: smooth_s must lie between 0 and 2 seconds, got {smooth_s!r}.")
-    chosen = choice(finder)
-    return names, chosen, max(int(every), chosen.least_every)
+    check_finder(finder)
+    return names

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from rppg_lib.video import face_crops
 from rppg_lib.video.crops import cut, lean_deg, square_about
 from rppg_lib.video.faces import FaceSeen
-from rppg_lib.video import face_crops
 from rppg_lib.video.regions import LEFT_EYE, RIGHT_EYE
 
 from .pretend import FS, Pretend, even_film

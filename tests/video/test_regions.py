@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from rppg_lib.video.colours import LEAST_PIXELS, region_colours, shape_colour, sharpness
+from rppg_lib.video.outlines import region_outlines
 from rppg_lib.video.regions import (
     BROWS_TOP,
     LEFT_EYE,
     LIPS,
-    OVAL,
     REGIONS,
     RIGHT_EYE,
     Shape,
@@ -20,7 +20,10 @@ from rppg_lib.video.regions import (
     shape_box,
 )
 
+from .pretend import Pretend
+
 BOX = np.array([(40.0, 20.0), (140.0, 120.0)])
+RIM = (10, *range(430, 465))
 PICTURE = np.random.default_rng(0).integers(1, 255, (160, 200, 3), dtype=np.uint8)
 
 
@@ -31,7 +34,7 @@ def landmarks(turn_deg=0.0):
         points[list(numbers)] = np.stack([x + wide * np.cos(angle), y + high * np.sin(angle)], 1)
 
     points = np.tile([100.0, 80.0], (478, 1))
-    ring(OVAL, 100, 80, 50, 65)
+    ring(RIM, 100, 80, 50, 65)
     ring(RIGHT_EYE, 80, 70, 9, 4)
     ring(LEFT_EYE, 120, 70, 9, 4)
     ring(LIPS, 100, 115, 15, 6)
@@ -118,7 +121,7 @@ def test_patches_tile_the_box_of_the_face(rows, columns, turn_deg):
     assert len(names) == rows * columns
     found = region_colours(PICTURE, points, names)
     frame = patch_frame(points)
-    own = np.stack(np.meshgrid(np.arange(200), np.arange(160)), -1) @ frame.axes.T        # every pixel, in the box's axes
+    own = np.stack(np.meshgrid(np.arange(200), np.arange(160)), -1) @ frame.axes.T       # pixels in the box's axes
     share = (own - frame.low) / frame.size
     whole = ((share >= 0) & (share < 1)).all(-1)
     pixels = np.array([colour.pixels for colour in found.values()])
@@ -153,10 +156,11 @@ def test_clipped_pixels_are_counted_and_left_out_on_request():
         assert plain.clipped == kept.clipped == pytest.approx(0.5, abs=0.02)
         assert kept.rgb == (100.0, 100.0, 100.0) and kept.pixels == pytest.approx(plain.pixels / 2, rel=0.04)
         assert plain.rgb[0] == pytest.approx(177.5, abs=3)
-    white = np.full((160, 200, 3), 255, np.uint8)
-    for name in ("face", "patch 1,1 of 1x1"):
-        blind = region_colours(white, BOX, [name], leave_clipped=True)[name]
-        assert np.isnan(blind.rgb).all() and blind.clipped == 1
+    for level in ((255, 90, 90), (90, 90, 0)):                        # in one channel is enough
+        blind_picture = np.full((160, 200, 3), level, np.uint8)
+        for name in ("face", "patch 1,1 of 1x1"):
+            blind = region_colours(blind_picture, BOX, [name], leave_clipped=True)[name]
+            assert np.isnan(blind.rgb).all() and blind.clipped == 1
 
 
 def test_a_face_at_the_rim_counts_what_is_in_the_picture_and_one_outside_has_no_colour():
@@ -197,4 +201,16 @@ def test_a_blurred_face_is_less_sharp_whatever_its_brightness():
     sharp = sharpness(PICTURE, box)
     assert sharpness(cv2.GaussianBlur(PICTURE, (0, 0), 2), box) < 0.5 * sharp
     assert sharpness(PICTURE // 2, box) == pytest.approx(sharp, rel=0.1)
-    assert np.isnan(sharpness(PICTURE, np.array([500.0, 500, 50, 50])))
+    for gone in (500.0, -60.0):
+        assert np.isnan(sharpness(PICTURE, np.array([gone, 20, 50, 50])))
+
+
+def test_outlines_are_those_of_the_largest_face_and_the_finder_stays_open():
+    looker = Pretend(lambda t: [(5, 5, 20, 20), (40, 20, 100, 100)])
+    found = region_outlines(PICTURE, ("face", "cheeks", "patches 1x2"), finder=looker)
+    assert list(found) == ["face", "left cheek", "right cheek", "patch 1,1 of 1x2", "patch 1,2 of 1x2"]
+    np.testing.assert_array_equal(found["left cheek"], region_shape("left cheek", BOX).inside[0])
+    assert looker.closed == 0
+    assert region_outlines(PICTURE, finder=Pretend(lambda t: [])) == {}
+    with pytest.raises(ValueError, match="region: needs one of"):
+        region_outlines(PICTURE, "nose", finder=looker)

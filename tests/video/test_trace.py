@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
-from rppg_lib.video import Frame, FrameQuality, FaceTrace, face_trace, face_traces, frame_trace, write_video
+from rppg_lib.video import FaceTrace, Frame, FrameQuality, face_trace, face_traces, frame_trace, write_video
 from rppg_lib.video.facetrace import spans
 from rppg_lib.video.track import FOUND, LOST
 
@@ -104,7 +104,8 @@ def test_large_pictures_wait_in_smaller_numbers():
 
 
 @pytest.mark.parametrize("source, error, text", [
-    (3.5, TypeError, "video: needs a path"), (None, TypeError, "video: needs a path"), (True, TypeError, "video: needs"),
+    (3.5, TypeError, "video: needs a path"), (None, TypeError, "video: needs a path"),
+    (True, TypeError, "video: needs a path"),
     ([(np.zeros((9, 9), np.uint8), 0.0)], ValueError, r"got \(9, 9\) at frame 0"),
     ([(np.zeros((9, 9, 3)), 0.0)], ValueError, "uint8"),
     ([(np.zeros((9, 9, 3), np.uint8), 0.0)] * 2, ValueError, "frame 1 at 0 s follows 0 s"),

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from rppg_lib.video.track import FOUND, HELD, LOST, Tracker, closeness, fit_weights, smoothed, Sight
+from rppg_lib import signal, simulate
+from rppg_lib.video import finder
 from rppg_lib.video.trace import face_trace, face_traces
+from rppg_lib.video.track import FOUND, HELD, LOST, Sight, Tracker, closeness, fit_weights, smoothed
 
 from .pretend import FS, Pretend, even_film
 
@@ -31,6 +33,13 @@ def test_half_a_second_between_two_sights_is_bridged_and_more_is_not(missing, st
     trace = states(lambda t: [] if 60 <= round(t * FS) < 60 + missing else [BOX])
     np.testing.assert_array_equal(trace.state[60:60 + missing], state)
     assert (trace.state[:60] == FOUND).all() and (trace.state[60 + missing:] == FOUND).all()
+
+
+@pytest.mark.parametrize("fs", [12, 120])
+def test_a_loss_is_bridged_whatever_the_frame_rate(fs):
+    film = [(np.full((60, 80, 3), 90, np.uint8), k / fs) for k in range(2 * fs)]
+    trace = face_trace(film, finder=Pretend(lambda t: [] if 0.99 < t < 1.4 else [(20, 10, 40, 40)]))
+    assert (trace.state == HELD).sum() == np.sum([0.99 < t < 1.4 for _, t in film]) and not (trace.state == LOST).any()
 
 
 def test_a_held_face_is_on_the_straight_way_between_its_sights():
@@ -92,8 +101,8 @@ def test_looking_at_every_third_frame_gives_nearly_the_same_trace():
             yield image, k / FS
     each, third = (face_trace(slope(), finder=Pretend(boxes), every=n) for n in (1, 3))
     assert (third.state == FOUND).all() and third.every == 3
-    assert abs(each.box - third.box).max() < 1.0
-    assert abs(each.rgb["skin"] - third.rgb["skin"]).max() < 0.5
+    assert abs(each.box - third.box)[:-2].max() < 1.0                 # after the last look it stays where it was
+    assert abs(each.rgb["skin"] - third.rgb["skin"])[:-2].max() < 0.5
 
 
 def test_smoothing_takes_most_of_the_tremble_and_none_of_the_way():
@@ -103,7 +112,7 @@ def test_smoothing_takes_most_of_the_tremble_and_none_of_the_way():
     moving = states(lambda t: [((way + jitter)[round(t * FS)], 20, 60, 60)])
     still = states(lambda t: [(60 + jitter[round(t * FS)], 20, 60, 60)])
     assert (moving.box[8:-8, 0] - way[8:-8]).std() < 0.6
-    assert (still.box[8:-8, 0] - 60).std() < 0.4
+    assert (still.box[8:-8, 0] - 60).std() < 0.45
     raw = states(lambda t: [(60 + jitter[round(t * FS)], 20, 60, 60)], smooth_s=0)
     np.testing.assert_allclose(raw.box[:, 0], 60 + jitter, atol=1e-9)
 
@@ -146,3 +155,32 @@ def test_a_tracker_forgets_what_it_cannot_need():
         tracker.add(k, k / FS, [])
         tracker.forget(k, k / FS)
     assert not tracker.tracks
+
+
+def film_with_faces(scene, seed):
+    """Return pictures with times, a finder that remembers the faces seen in them, and the true pulse."""
+    film = simulate.film(simulate.person(seed, melanin=0.18, perfusion=0.012), scene=scene, seconds=8, seed=seed)
+    pictures = list(zip(film.frames(), film.times_s, strict=True))
+    looker = finder("landmarks")
+    seen = {float(time_s): looker.find(image, time_s) for image, time_s in pictures}
+    looker.close()
+    remembering = Pretend(None)
+    remembering.find = lambda image, time_s: seen[time_s]
+    return pictures, remembering, film.reference
+
+
+def likeness(trace, method, pulse):
+    """Return the correlation of a method's wave with the true pulse, in the pulse band."""
+    clip = trace.clip()
+    found, true = (signal.bandpass(x, fs=FS, band_hz=(0.65, 4.0))[15:-15] for x in (method(clip.rgb, fs=FS), pulse))
+    return np.corrcoef(found, true)[0, 1]
+
+
+@pytest.mark.slow
+def test_smoothing_helps_green_in_a_still_face_and_costs_pos_nothing_in_a_turning_one(face_model):
+    pictures, faces, pulse = film_with_faces("still", 500)
+    raw, smooth = (face_trace(pictures, finder=faces, smooth_s=s) for s in (0.0, 0.5))
+    assert likeness(smooth, signal.green, pulse) > likeness(raw, signal.green, pulse) + 0.15
+    pictures, faces, pulse = film_with_faces("turning", 500)
+    raw, smooth = (face_trace(pictures, finder=faces, smooth_s=s) for s in (0.0, 0.5))
+    assert likeness(smooth, signal.pos, pulse) > max(likeness(raw, signal.pos, pulse) - 0.02, 0.9)

@@ -4,7 +4,7 @@
 film                :func:`rppg_lib.simulate.film` (whole scenes), :func:`rppg_lib.simulate.crops` (faces for
                     networks), :class:`Film`, :class:`FilmTruth`; loaded when asked for, since they need OpenCV
 how it is shot      :class:`Stage`, :class:`FilmCamera`
-faces               :class:`Look`, :func:`look`, :class:`Renderer`
+faces               :class:`Look`, :func:`look`, :func:`look_from_photo`, :class:`Renderer`
 what moves          :class:`Course`, :func:`resting`
 ==================  ==========================================================================================
 """
@@ -12,10 +12,10 @@ what moves          :class:`Course`, :func:`resting`
 import importlib
 
 from .course import Course, resting
-from .look import Look, look
+from .looks import Look, look
 
 _CLASSES = {"Film": "film", "FilmTruth": "film_truth", "Stage": "film_stage", "FilmCamera": "film_camera",
-            "Renderer": "render"}
+            "Renderer": "render", "look_from_photo": "photo"}
 
 __all__ = ["Course", "Look", "look", "resting", *_CLASSES]
 

@@ -10,7 +10,7 @@ from ..chance import check_number, check_seed
 from .film_camera import FilmCamera
 
 if TYPE_CHECKING:
-    from .look import Look
+    from .looks import Look
 
 SMALLEST_PX, LARGEST_PX = 16, 4096
 FACE_SHARE = 0.275
@@ -55,7 +55,7 @@ class Stage:
 
     def face(self, person_seed: int) -> Look:
         """Return the look of this stage's face."""
-        from .look import Look, look
+        from .looks import Look, look
 
         if isinstance(self.look, Look):
             return self.look

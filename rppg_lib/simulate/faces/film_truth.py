@@ -17,7 +17,7 @@ from .course import Course
 from .film_camera import FilmCamera
 
 if TYPE_CHECKING:
-    from .look import Look
+    from .looks import Look
     from .render import Renderer
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from .look import Look
+from .looks import Look
 
 COLUMNS, ROWS = 768, 640                 # of maps: theta from -pi to pi, y from TOP to BOTTOM
 TOP, BOTTOM = -1.95, 1.95
@@ -62,8 +62,8 @@ class Head:
 
 def jaw_fall(y: np.ndarray, gap: float, mouth_at: float) -> np.ndarray:
     """By how much the surface at height ``y`` lies lower than on the shut face."""
-    t = np.clip((y - mouth_at - 0.15) / (0.4 + gap), 0, 1)
-    return JAW_DROPS * gap * t * t * (3 - 2 * t)
+    t = np.minimum(np.maximum((y - (mouth_at + 0.15)) * (1 / (0.4 + gap)), 0), 1)
+    return t * t * (3 - 2 * t) * (JAW_DROPS * gap)
 
 
 def head(look: Look, noise: np.ndarray) -> Head:

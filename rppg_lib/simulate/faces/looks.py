@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..chance import check_number, check_seed, stream
+
+if TYPE_CHECKING:
+    from .photo import Photo
 
 FAMILIES = ("A", "B")
 HAIR_STYLES = ("short", "bald", "long", "fringe")
@@ -65,6 +69,7 @@ class Look:
     room: str = "blocks"
     clothes: float = 0.5
     distance: float = 1.0                # of the camera, relative: a film may make the face smaller by it
+    photo: Photo | None = None           # colours of a photographed face; made by look_from_photo
 
     def __post_init__(self) -> None:
         who = f"Look {self.seed}"
@@ -75,7 +80,7 @@ class Look:
                 if value not in WORDS[field.name]:
                     raise ValueError(f"{who}: {field.name} must be one of {', '.join(WORDS[field.name])}, "
                                      f"got {value!r}.")
-            elif field.name != "seed":
+            elif field.name not in ("seed", "photo"):
                 check_number(who, field.name, value, low=-2, high=4)
 
 
@@ -95,7 +100,7 @@ def look(seed: int, *, family: str = "A", **changes: float | str) -> Look:
     (True, 'window')
     """
     rng = stream(check_seed("look", seed), "look", str(family))
-    known = [field.name for field in fields(Look) if field.name not in ("seed", "family")]
+    known = [field.name for field in fields(Look) if field.name not in ("seed", "family", "photo")]
     for name in changes:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

@@ -13,7 +13,7 @@ LANDMARKS = (
     "left mouth corner", "right mouth corner", "upper lip", "lower lip", "nose tip", "left nose wing",
     "right nose wing", "chin", "left jaw", "right jaw", "left temple", "right temple", "forehead", "left cheek",
     "right cheek")
-"""Points of the face; left and right are those of the picture."""
+"""Points of the face; left and right are those of the person, whose left is on the right of the picture."""
 
 
 def fallen(y: np.ndarray, gap: float, mouth_at: float) -> np.ndarray:
@@ -39,8 +39,21 @@ def landmark_spots(head: Head, blink: float, gap: float, gaze: np.ndarray) -> li
     places = {"upper lip": (0, top), "lower lip": (0, bottom), "nose tip": (0, look.nose_length - 0.02),
               "chin": (0, mouth + 0.5), "forehead": (0, -0.6)}
     for name, (x, y) in sides.items():
-        places[f"left {name}"], places[f"right {name}"] = (-x, y), (x, y)
+        places[f"left {name}"], places[f"right {name}"] = (x, y), (-x, y)
     spots = {name: (head.theta_at(x, y), y) for name, (x, y) in places.items()}
-    for side, name in ((-1, "left iris"), (1, "right iris")):
+    for side, name in ((1, "left iris"), (-1, "right iris")):
         spots[name] = (head.theta_at(side * eye, -0.012) + GAZE_X * float(gaze[0]), -0.012 + GAZE_Y * float(gaze[1]))
     return [spots[name] for name in LANDMARKS]
+
+
+def region_maps(head: Head) -> dict[str, np.ndarray]:
+    """Return maps of forehead and cheeks, soft boxes of 0 to 1; left and right are those of the person."""
+    x, y = head.x, head.y[:, None]
+
+    def box(at: tuple[float, float], half: tuple[float, float]) -> np.ndarray:
+        return (np.clip((half[0] - np.abs(x - at[0])) / 0.03 + 0.5, 0, 1)
+                * np.clip((half[1] - np.abs(y - at[1])) / 0.03 + 0.5, 0, 1)).astype(np.float32)
+
+    low = head.look.brow_at - 0.12
+    return {"forehead": box((0, low - 0.17), (0.48, 0.17)), "left cheek": box((0.5, 0.42), (0.2, 0.22)),
+            "right cheek": box((-0.5, 0.42), (0.2, 0.22))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -12,13 +13,14 @@ from ..people import TONE_MELANIN, Person
 from ..trace import LEVEL_BY_TONE
 from .course import Course, resting
 from .eyes import eye_patch, mouth_patch
+from .film_stage import check_size
 from .head import BOTTOM, COLUMNS, ROWS, TOP, Head, bump, head, hollows, jaw_fall, normals
-from .look import Look
-from .points import LANDMARKS, fallen, landmark_spots
-from .project import PIVOT, REACH, Grid, Pose, Seen, Solid, fits, grid_over, look_at, pose, solid
-from .room import NECK_DEPTH, long_hair, neck_outline, room
+from .looks import Look
+from .points import LANDMARKS, fallen, landmark_spots, region_maps
+from .project import REACH, Grid, Pose, Solid, fits, grid_over, look_at, opened, pose, solid
+from .room import lay, long_hair, neck, room
 from .shade import USUAL_GLOSS, blood, light_on, shadow, shine
-from .texture import noise, surface
+from .texture import Surface, noise, surface
 
 __all__ = ["LANDMARKS", "REGIONS", "Renderer"]
 
@@ -26,30 +28,32 @@ REGIONS = ("skin", "forehead", "left cheek", "right cheek")
 MIP_PX = 0.4                             # blur of the maps in pixels of the picture: small faces do not flicker
 BLUR_PX = 0.55                           # of the lens
 SMALL_PX = 20.0                          # pixels per half face width below which twice as many are rendered
+SMALL_CROP = 30.0, 160                   # in pictures of at most so many pixels, where that costs little
 NECK_PULSE = 0.4                         # of the face's
 
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """The geometry of one pose."""
+    """The geometry of one pose. Maps are of the grid's rays, unless they are said to be of pixels."""
 
     key: tuple
     where: Pose
     grid: Grid
-    seen: Seen
     shape: Solid
-    normal: tuple[np.ndarray, np.ndarray, np.ndarray]
-    hollow: np.ndarray
-    perfusion: np.ndarray                # of skin, 0 elsewhere not yet
+    point: np.ndarray                    # (h, w, 3) of the surface, in head coordinates
+    surface: np.ndarray                  # (h, w, 7) normals, hollows and the three that follow
+    perfusion: np.ndarray                # of skin, not yet 0 elsewhere
     delay_s: np.ndarray
     gloss: np.ndarray
-    map_x: np.ndarray                    # (h, w) texel of each pixel of the box
-    map_y: np.ndarray
-    share: np.ndarray                    # (h, w) of the pixel that is head
+    texel: tuple[np.ndarray, np.ndarray]           # x and y in the maps of colour and skin
+    texel_px: tuple[np.ndarray, np.ndarray]        # the same of each pixel of the box
+    share: np.ndarray                    # of each pixel that is head
 
 
 class Renderer:
     """Renders one person with one look. Pictures depend on the course's row only, never on what was rendered before.
+
+    Left and right are those of the person, as in ``rppg_lib.video``: the left cheek is on the right of the picture.
 
     Args:
         who: skin and blood.
@@ -60,8 +64,7 @@ class Renderer:
         background: False leaves everything but the head black.
 
     >>> from rppg_lib.simulate import person
-    >>> from rppg_lib.simulate.faces import resting
-    >>> from rppg_lib.simulate.faces.look import look
+    >>> from rppg_lib.simulate.faces import look, resting
     >>> face = Renderer(person(1), look(1), size_px=(72, 72), face_px=56)
     >>> face.linear(resting(np.zeros(1)), 0).shape
     (72, 72, 3)
@@ -69,15 +72,19 @@ class Renderer:
 
     def __init__(self, who: Person, look: Look, *, size_px: tuple[int, int] = (640, 480), face_px: float = 176.0,
                  centre: tuple[float, float] | None = None, background: bool = True) -> None:
-        check_number("Renderer", "face_px", face_px, low=4, high=8192)
-        width, height = size_px
-        self.who, self.look, self.size_px, self.background = who, look, (int(width), int(height)), bool(background)
-        self._finer = 2 if face_px / 2 < SMALL_PX else 1
+        if not isinstance(who, Person) or not isinstance(look, Look):
+            raise TypeError(f"Renderer: needs a Person and a Look, got {type(who).__name__} and {type(look).__name__}. "
+                            f"Make them with person(0) and look(0).")
+        self.who, self.look, self.background = who, look, bool(background)
+        self.size_px = width, height = check_size("Renderer", size_px)
+        check_number("Renderer", "face_px", face_px, low=6, high=4096)
+        middle = ((width - 1) / 2, (height - 1) / 2) if centre is None else _check_centre(centre)
+        small = SMALL_CROP[0] if max(self.size_px) <= SMALL_CROP[1] else SMALL_PX
+        self._finer = 2 if face_px / 2 < small else 1
         self._unit = self._finer * face_px / 2
-        middle = ((width - 1) / 2, (height - 1) / 2) if centre is None else centre
-        self._centre = tuple((float(c) + 0.5) * self._finer - 0.5 for c in middle)
-        self._size = (self._finer * self.size_px[0], self._finer * self.size_px[1])
-        self._step = 3 if self._unit > 40 or self._finer > 1 else 2
+        self._centre = tuple((c + 0.5) * self._finer - 0.5 for c in middle)
+        self._size = (self._finer * width, self._finer * height)
+        self._step = _ray_step(self._unit, self._finer)
         self._view: _View | None = None
         self._painted: tuple | None = None
         self._sampled: tuple | None = None
@@ -85,18 +92,25 @@ class Renderer:
         self._gain = 1.0                                                     # in which the exposure is measured
         self._gain = self._exposure()
 
+    @property
+    def unit_px(self) -> float:
+        """Pixels per half face width, at a course's scale of 1."""
+        return self._unit / self._finer
+
     def linear(self, course: Course, index: int) -> np.ndarray:
         """Return a frame, ``(H, W, 3)`` float32 linear light, R-G-B, full scale 1."""
         light = np.asarray(course.light[index], np.float32)
         picture = self._room * light
         view = self._view_of(course, index)
         wave = np.asarray(course.pulse[index], float)
-        around = pose(course, index, self._centre, self._unit) if view is None else view.where
         if self.background:
-            self._hair_behind(picture, around, light)
-            self._neck(picture, around, course.lamp[index], light, wave, course.delays_s)
+            where = pose(course, index, self._centre, self._unit) if view is None else view.where
+            if self._long is not None:
+                gain = light * np.float32(self._gain * (0.5 * self.look.key + self.look.ambient))
+                self._long.lay(picture, where, where.unit_px / self._unit, gain)
+            self._lay_neck(picture, where, course, index, float(wave[0]))
         if view is not None:
-            self._face(picture, view, course, index, light, wave)
+            self._lay_face(picture, view, course, index, wave)
         return self._deliver(picture)
 
     def landmarks(self, course: Course, index: int) -> np.ndarray:
@@ -109,7 +123,8 @@ class Renderer:
 
     def skin(self, course: Course, index: int) -> np.ndarray:
         """Return which share of each pixel is facial skin with a pulse, ``(H, W)`` float32."""
-        return self._truth(course, index, lambda view: self._skin_share(view, course, index))
+        self._paint(course, index)
+        return self._truth(course, index, lambda view: _sample(self._skin, view.texel_px))
 
     def perfusion(self, course: Course, index: int) -> np.ndarray:
         """Return how strong the pulse is at each pixel, relative to the face's mean, ``(H, W)`` float32."""
@@ -120,66 +135,45 @@ class Renderer:
         return self._truth(course, index, lambda view: view.grid.enlarge(view.delay_s))
 
     def regions(self, course: Course, index: int) -> dict[str, np.ndarray]:
-        """Return weights ``(H, W)`` of skin, forehead and cheeks (left and right in the picture)."""
+        """Return weights ``(H, W)`` of skin, forehead and the person's left and right cheek."""
         skin = self.skin(course, index)
-        found = {"skin": skin}
-        for name in REGIONS[1:]:
-            box = self._boxes[name]
-            inside = self._truth(course, index, lambda view, box=box: cv2.remap(
-                box, view.map_x, view.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-            found[name] = skin * inside
-        return found
+        return {"skin": skin, **{name: skin * self._truth(course, index, lambda view, box=box: _sample(
+            box, view.texel_px)) for name, box in self._boxes.items()}}
 
     def _build(self) -> None:
         rng = stream(self.look.seed, "surface", self.look.family)
         self.head: Head = head(self.look, noise(rng, 3, 3))
         skin = surface(self.who, self.head, rng)
         sigma = MIP_PX / (self._unit * 2 * np.pi / COLUMNS)
-        self._factor = factor = int(2 ** np.clip(np.floor(np.log2(2.2 * sigma)), 0, 3))
-        patches = [eye_patch(self.who, self.head, side, skin.albedo, skin.skin) for side in (-1, 1)]
-        patches.append(mouth_patch(self.who, self.head, skin.albedo, skin.skin))
-        self._albedo, self._skin = (self._mip(a, factor, sigma) for a in (skin.albedo, skin.skin))
+        factor = int(2 ** np.clip(np.floor(np.log2(2.2 * sigma)), 0, 3))
+        patches = []
+        if self.look.photo is None:                                          # which brings eyes and mouth of its own
+            patches = [eye_patch(self.who, self.head, side, skin.albedo, skin.skin) for side in (-1, 1)]
+            patches.append(mouth_patch(self.who, self.head, skin.albedo, skin.skin))
+        self._albedo, self._skin = (_mip(a, factor, sigma) for a in (skin.albedo, skin.skin))
         self._patches = [p.smaller(factor, sigma, skin.albedo, skin.skin) for p in patches]
-        half = max(factor, 2)
-        fine = max(sigma, 0.5 * self._step / (self._unit * 2 * np.pi / COLUMNS))
+        self._boxes = {name: _mip(box, factor, sigma) for name, box in region_maps(self.head).items()}
+        self._build_shape(skin, max(factor, 2), max(sigma, 0.5 * self._step / (self._unit * 2 * np.pi / COLUMNS)))
+        self._room = np.zeros((self._size[1], self._size[0], 3), np.float32)
+        if self.background:
+            self._room = room(self.look, self._size, self._centre, self._unit)
+            self._neck = neck(self.look, self._unit, self._step)
+            self._long = (long_hair(self.look, skin.hair_colour, self._unit) if self.look.hair_style == "long"
+                          else None)
+
+    def _build_shape(self, skin: Surface, factor: int, sigma: float) -> None:
+        """Make the maps that the rays look up, ``factor`` times smaller than the skin's."""
         radius = fits(self.head.radius)
         small = cv2.resize(radius, (COLUMNS // 2, ROWS // 2), interpolation=cv2.INTER_AREA)
         theta, y = self.head.theta.reshape(-1, 2).mean(1), self.head.y.reshape(-1, 2).mean(1)
         normal, hollow = normals(small, theta, y), hollows(small)
         hollow *= 1 - 0.2 * bump(np.sin(theta), y[:, None], (0, self.look.nose_length + 0.09), (0.13, 0.035)) * (
             np.abs(theta) < 1.5)
-        perfusion = self._normalised(skin.perfusion, skin.skin)
         shape = cv2.resize(np.dstack([normal, hollow]).astype(np.float32), (COLUMNS, ROWS))
-        self._first = self._mip(shape, half, fine)
-        self._second = self._mip(np.dstack([perfusion, skin.delay_s, skin.gloss]), half, fine)
-        table = cv2.resize(self.head.radius, (COLUMNS // half, ROWS // half), interpolation=cv2.INTER_AREA)
-        self._table = table
-        self._hair_colour = skin.hair_colour
-        self._boxes = {name: self._mip(box, factor, sigma) for name, box in self._region_boxes().items()}
-        self._room = (room(self.look, self._size, self._centre, self._unit) if self.background
-                      else np.zeros((self._size[1], self._size[0], 3), np.float32))
-        self._long = (long_hair(self.look, self._hair_colour, self._unit)
-                      if self.background and self.look.hair_style == "long" else None)
-
-    def _mip(self, full: np.ndarray, factor: int, sigma: float) -> np.ndarray:
-        blurred = cv2.GaussianBlur(full, (0, 0), sigma)
-        return cv2.resize(blurred, (COLUMNS // factor, ROWS // factor), interpolation=cv2.INTER_AREA)
-
-    def _normalised(self, perfusion: np.ndarray, skin: np.ndarray) -> np.ndarray:
-        """Scale the map to a mean of 1 over the skin as it is seen from the front."""
-        seen = np.maximum(np.cos(self.head.theta), 0) * skin * ((self.head.y > -1.2) & (self.head.y < 1.4))[:, None]
-        return perfusion * (seen.sum() / (seen * perfusion).sum())
-
-    def _region_boxes(self) -> dict[str, np.ndarray]:
-        x, y = self.head.x, self.head.y[:, None]
-
-        def box(at: tuple[float, float], half: tuple[float, float]) -> np.ndarray:
-            return (np.clip((half[0] - np.abs(x - at[0])) / 0.03 + 0.5, 0, 1)
-                    * np.clip((half[1] - np.abs(y - at[1])) / 0.03 + 0.5, 0, 1)).astype(np.float32)
-
-        low = self.look.brow_at - 0.12
-        return {"forehead": box((0, low - 0.17), (0.48, 0.17)), "left cheek": box((-0.5, 0.42), (0.2, 0.22)),
-                "right cheek": box((0.5, 0.42), (0.2, 0.22))}
+        skin_too = np.dstack([skin.perfusion, skin.delay_s, skin.gloss])
+        self._shape = np.dstack([_mip(shape, factor, sigma), _mip(skin_too, factor, sigma)])
+        self._shut = solid(cv2.resize(self.head.radius, (COLUMNS // factor, ROWS // factor),
+                                      interpolation=cv2.INTER_AREA))
 
     def _exposure(self) -> float:
         """Return the gain that brings the skin of the resting face to the level usual at its tone."""
@@ -197,33 +191,29 @@ class Renderer:
         if self._view is not None and self._view.key == key:
             return self._view
         where = pose(course, index, self._centre, self._unit)
-        reach, middle = REACH * where.unit_px, where.to_picture(np.array([0.0, 0, 0]))
-        box = (middle[0] - 0.8 * reach, middle[1] - 1.08 * reach, middle[0] + 0.8 * reach, middle[1] + 1.08 * reach)
-        grid = grid_over(box, self._size, self._step)
+        reach, (x, y) = REACH * where.unit_px, where.to_picture(np.zeros(3))
+        grid = grid_over((x - 0.8 * reach, y - 1.08 * reach, x + 0.8 * reach, y + 1.08 * reach), self._size, self._step,
+                         anchor=(x, y))
         if grid is None:
             return None
-        shape = solid(self.head, self._table, where.gap)
-        seen = look_at(where, shape, grid)
-        self._view = self._attributes(key, where, grid, shape, seen)
+        self._view = self._look_at(key, where, grid)
         return self._view
 
-    def _attributes(self, key: tuple, where: Pose, grid: Grid, shape: Solid, seen: Seen) -> _View:
+    def _look_at(self, key: tuple, where: Pose, grid: Grid) -> _View:
+        shape = opened(self._shut, where.gap, self.look.mouth_at)
+        seen = look_at(where, shape, grid, rounds=1 if self._finer > 1 else 2)
         y = seen.y
         if where.gap:
-            y = y - jaw_fall(y, where.gap, self.look.mouth_at).astype(np.float32)
-        across, along = seen.theta / np.float32(2 * np.pi) + np.float32(0.5), (y - TOP) / np.float32(BOTTOM - TOP)
-
-        def look_up(maps: np.ndarray) -> np.ndarray:
-            h, w = maps.shape[:2]
-            return cv2.remap(maps, across * w - 0.5, along * h - 0.5, cv2.INTER_LINEAR,
-                             borderMode=cv2.BORDER_REPLICATE)
-
-        first, second = cv2.split(look_up(self._first)), cv2.split(look_up(self._second))
+            y = y - jaw_fall(y, where.gap, self.look.mouth_at)
+        across, along = seen.theta * (1 / (2 * np.pi)) + 0.5, (y - TOP) * (1 / (BOTTOM - TOP))
+        h, w = self._shape.shape[:2]
+        surface = _sample(self._shape, (across * w - 0.5, along * h - 0.5))
         h, w = self._albedo.shape[:2]
-        map_x, map_y = grid.enlarge(across * w - 0.5), grid.enlarge(along * h - 0.5)
-        share = np.clip(0.5 + 0.7 * where.unit_px * grid.enlarge(seen.inside), 0, 1)
-        return _View(key, where, grid, seen, shape, first[:3], first[3], second[0], second[1], second[2],
-                     map_x, map_y, share)
+        texel = across * w - 0.5, along * h - 0.5
+        *texel_px, inside = cv2.split(grid.enlarge(cv2.merge([*texel, seen.inside])))
+        share = np.clip(0.5 + 0.7 * where.unit_px * inside, 0, 1)
+        return _View(key, where, grid, shape, cv2.merge([seen.x, seen.y, seen.z]), surface, surface[..., 4],
+                     np.ascontiguousarray(surface[..., 5]), surface[..., 6], texel, tuple(texel_px), share)
 
     def _paint(self, course: Course, index: int) -> tuple:
         """Bring lids, eyeballs and mouth of the maps up to date."""
@@ -236,118 +226,77 @@ class Renderer:
             self._painted = key
         return key
 
-    def _skin_share(self, view: _View, course: Course, index: int) -> np.ndarray:
-        """Return the share of skin at each pixel of the box."""
-        self._paint(course, index)
-        return cv2.remap(self._skin, view.map_x, view.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
     def _colour(self, view: _View, course: Course, index: int) -> np.ndarray:
         """Return the colour at each pixel of the box, kept as long as neither pose nor eyes and mouth change."""
         key = (view.key, self._paint(course, index))
         if self._sampled is None or self._sampled[0] != key:
-            colour = cv2.remap(self._albedo, view.map_x, view.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            self._sampled = (key, colour)
+            self._sampled = (key, _sample(self._albedo, view.texel_px))
         return self._sampled[1]
 
     def _pulsing(self, view: _View, course: Course, index: int) -> np.ndarray:
-        """Return the strength of the pulse on the coarse grid: perfusion where there is skin."""
+        """Return the strength of the pulse at each ray: perfusion where there is skin."""
         self._paint(course, index)
-        grid = view.grid
-        middle = (slice(grid.step // 2, None, grid.step),) * 2
-        map_x, map_y = np.ascontiguousarray(view.map_x[middle]), np.ascontiguousarray(view.map_y[middle])
-        skin = cv2.remap(self._skin, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return view.perfusion * skin
+        return view.perfusion * _sample(self._skin, view.texel)
 
-    def _face(self, picture: np.ndarray, view: _View, course: Course, index: int, light: np.ndarray,
-              wave: np.ndarray) -> None:
-        lit = light_on(self.look, view.where.turn, course.lamp[index], light * self._gain)
-        seen = view.seen
-        out = tuple(p + np.float32(0.03) * n for p, n in zip((seen.x, seen.y, seen.z), view.normal))
-        diffuse, highlight = shine(view.normal, view.hollow, shadow(view.shape, out, lit.lamp), lit)
+    def _lay_face(self, picture: np.ndarray, view: _View, course: Course, index: int, wave: np.ndarray) -> None:
+        lit = light_on(self.look, view.where.turn, course.lamp[index], np.multiply(course.light[index], self._gain))
+        outside = view.point + np.float32(0.03) * view.surface[..., :3]
+        diffuse, highlight = shine(view.surface, shadow(view.shape, outside, lit.lamp), lit)
         factor = blood(self.who, self._pulsing(view, course, index), _delayed(wave, course.delays_s, view.delay_s))
         colour = lit.colour.astype(np.float32)
-        inner = view.grid.enlarge(factor * (diffuse[..., None] * colour))
-        haze = np.minimum(view.gloss * np.float32(1 / 0.6), 1)                 # hair has little of it
-        shiny = self.who.gloss / USUAL_GLOSS * self.look.gloss
-        gloss = self.who.gloss * haze * diffuse + shiny * view.gloss * highlight
-        whole = self._colour(view, course, index) * inner
+        haze = np.minimum(view.gloss * np.float32(self.who.gloss / 0.6), self.who.gloss)       # hair has little of it
+        gloss = haze * diffuse + (self.who.gloss / USUAL_GLOSS * self.look.gloss) * view.gloss * highlight
+        factor *= diffuse[..., None] * colour
+        whole = cv2.multiply(self._colour(view, course, index), view.grid.enlarge(factor))
         whole += view.grid.enlarge(gloss[..., None] * colour)
-        self._lay(picture, view.grid, whole, view.share)
+        lay(picture, view.grid.box, whole, view.share)
 
-    def _lay(self, picture: np.ndarray, grid: Grid, layer: np.ndarray, share: np.ndarray) -> None:
-        h, w = min(layer.shape[0], picture.shape[0] - grid.top), min(layer.shape[1], picture.shape[1] - grid.left)
-        part = picture[grid.top:grid.top + h, grid.left:grid.left + w]
-        share = np.ascontiguousarray(share[:h, :w])
-        part[:] = cv2.blendLinear(np.ascontiguousarray(layer[:h, :w]), np.ascontiguousarray(part), share, 1 - share)
-
-    def _hair_behind(self, picture: np.ndarray, where: Pose, light: np.ndarray) -> None:
-        if self._long is None:
-            return
-        colour, share, origin = self._long
-        scale = where.unit_px / self._unit
-        side = where.turn[:2, 0] / max(np.linalg.norm(where.turn[:2, 0]), 1e-6) * scale
-        middle = where.to_picture(np.array([0.0, 0, -0.3]))
-        turn = np.array([[side[0], -side[1]], [side[1], side[0]]])
-        move = np.hstack([turn, (middle - turn @ np.array(origin))[:, None]])
-        h, w = share.shape
-        corners = np.array([[0, 0], [w, 0], [0, h], [w, h]]) @ turn.T + move[:, 2]
-        grid = grid_over((*corners.min(0), *corners.max(0)), self._size, 1)
-        if grid is None:
-            return
-        move[:, 2] -= (grid.left, grid.top)
-        size = (grid.across, grid.down)
-        gain = light * np.float32(self._gain * (0.5 * self.look.key + self.look.ambient))
-        self._lay(picture, grid, cv2.warpAffine(colour, move, size, borderMode=cv2.BORDER_REPLICATE) * gain,
-                  cv2.warpAffine(share, move, size))
-
-    def _neck(self, picture: np.ndarray, where: Pose, lamp: np.ndarray, light: np.ndarray, wave: np.ndarray,
-              delays_s: np.ndarray) -> None:
-        """Lay the neck, which goes half the way of the head and turns a little with it."""
-        scale = 0.5 * (where.unit_px + self._unit)
-        at = 0.5 * (where.shift + np.array(self._centre))
-        box = (at[0] - 1.1 * scale, at[1] + 0.6 * scale, at[0] + 1.1 * scale, at[1] + 2.2 * scale)
-        grid = grid_over(box, self._size, self._step)
-        if grid is None:
-            return
-        lean = where.to_picture(PIVOT) - at
-        y = np.broadcast_to(((grid.y_px - at[1]) / scale)[:, None], (grid.down, grid.across))
-        bend = np.clip((1.9 - y) / 1.0, 0, 1)
-        x = ((grid.x_px - at[0]) / scale)[None] - bend * np.float32(lean[0] / scale)
-        deep, half = neck_outline(self.look, x, y)
-        nx = np.clip(x / half, -1, 1).astype(np.float32)
-        nz = np.sqrt(np.maximum(1 - nx * nx, 0))
-        cords = 0.1 * np.exp(-((np.abs(x) - 0.3 + 0.12 * (y - 1.2)) / 0.09) ** 2)
-        lit = light_on(self.look, np.eye(3), lamp, light * self._gain)
-        head_x = (grid.x_px - where.shift[0])[None] / where.unit_px - PIVOT[0]
-        head_y = (grid.y_px - where.shift[1])[:, None] / where.unit_px - PIVOT[1]
-        head_z = (nz * half + NECK_DEPTH - PIVOT[2]).astype(np.float32)
-        back = where.turn.T
-        point = tuple((row[0] * head_x + row[1] * head_y + row[2] * head_z + pivot).astype(np.float32)
-                      for row, pivot in zip(back, PIVOT))
-        shape = self._view.shape if self._view is not None else solid(self.head, self._table, where.gap)
-        hidden = shadow(shape, point, where.turn.T @ lit.lamp)
-        hollow = (np.clip(0.5 + 0.6 * (y - 1.15), 0.45, 0.9) - cords).astype(np.float32)
-        diffuse, _ = shine((nx, 0 * nx, nz), hollow, hidden, lit)
-        pulse = blood(self.who, np.full_like(nx, NECK_PULSE), _delayed(wave, delays_s, np.zeros_like(nx)))
-        skin = (0.9 * self.who.skin * pulse + self.who.gloss) * diffuse[..., None] * lit.colour
-        share = np.clip(0.5 + 0.7 * scale * grid.enlarge(deep.astype(np.float32)), 0, 1)
-        self._lay(picture, grid, grid.enlarge(skin.astype(np.float32)), share)
+    def _lay_neck(self, picture: np.ndarray, where: Pose, course: Course, index: int, wave: float) -> None:
+        place, scale = self._neck.place(where, self._centre, self._unit)
+        lit = light_on(self.look, np.eye(3), course.lamp[index], np.multiply(course.light[index], self._gain))
+        shape = opened(self._shut, where.gap, self.look.mouth_at) if self._view is None else self._view.shape
+        hidden = shadow(shape, self._neck.seen_by(where, place), lit.lamp @ where.turn)
+        diffuse, _ = shine(self._neck.surface, hidden, lit)
+        pulse = blood(self.who, np.float32(NECK_PULSE), np.float32(wave))
+        skin = ((0.9 * self.who.skin * pulse + self.who.gloss) * lit.colour).astype(np.float32)
+        self._neck.lay(picture, place, scale, diffuse[..., None] * skin)
 
     def _deliver(self, picture: np.ndarray) -> np.ndarray:
-        if self._finer > 1:
-            return cv2.resize(picture, self.size_px, interpolation=cv2.INTER_AREA)
-        return cv2.GaussianBlur(picture, (3, 3), BLUR_PX)
+        if self._finer == 1:
+            return cv2.GaussianBlur(picture, (3, 3), BLUR_PX)
+        return cv2.resize(cv2.GaussianBlur(picture, (7, 7), self._finer * BLUR_PX), self.size_px,
+                          interpolation=cv2.INTER_AREA)
 
-    def _truth(self, course: Course, index: int, read) -> np.ndarray:
+    def _truth(self, course: Course, index: int, read: Callable[[_View], np.ndarray]) -> np.ndarray:
         """Return a map of the head at every pixel, thinned by how much of the pixel is head."""
         picture = np.zeros(self._size[::-1], np.float32)
         view = self._view_of(course, index)
         if view is not None:
-            values = read(view) * view.share
-            grid = view.grid
-            part = picture[grid.top:grid.top + values.shape[0], grid.left:grid.left + values.shape[1]]
-            part[:] = values[:part.shape[0], :part.shape[1]]
+            picture[view.grid.box] = read(view) * view.share
         return cv2.resize(picture, self.size_px, interpolation=cv2.INTER_AREA) if self._finer > 1 else picture
+
+
+def _ray_step(unit_px: float, finer: int) -> int:
+    """Return how many pixels rays are apart: few where the face is small."""
+    if finer > 1:
+        return 3 if unit_px < 35 else 4
+    return 2 if unit_px < 75 else 3
+
+
+def _check_centre(centre: tuple[float, float]) -> tuple[float, float]:
+    if not isinstance(centre, (tuple, list, np.ndarray)) or len(centre) != 2:
+        raise ValueError(f"Renderer: centre must be two numbers, x and y in pixels, got {centre!r}.")
+    x, y = (check_number("Renderer", "centre", value) for value in centre)
+    return x, y
+
+
+def _mip(full: np.ndarray, factor: int, sigma: float) -> np.ndarray:
+    blurred = cv2.GaussianBlur(full, (0, 0), sigma)
+    return cv2.resize(blurred, (COLUMNS // factor, ROWS // factor), interpolation=cv2.INTER_AREA)
+
+
+def _sample(maps: np.ndarray, at: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return cv2.remap(maps, at[0], at[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _delayed(wave: np.ndarray, delays_s: np.ndarray, delay_s: np.ndarray) -> np.ndarray:

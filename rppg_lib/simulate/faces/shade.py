@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ..people import Person
-from .look import Look
+from .looks import Look
 from .project import Solid
 
 WRAP = 0.35                              # light reaches around the edge of soft skin
@@ -31,42 +32,46 @@ class Light:
 
 def light_on(look: Look, turn: np.ndarray, lamp: np.ndarray, colour: np.ndarray) -> Light:
     """Return the light as a head that is turned sees it."""
-    size = float(np.linalg.norm(lamp))
-    to_lamp = np.asarray(lamp, float) / size if size > 1e-9 else np.array([0.0, 0, 1])
+    x, y, z = (float(v) for v in lamp)
+    size = math.sqrt(x * x + y * y + z * z)
+    to_lamp = np.array([x, y, z]) / size if size > 1e-9 else np.array([0.0, 0, 1])
     warm = np.array([1 + max(-look.warmth, 0) * -0.6, 1 - 0.35 * abs(look.warmth), 1 - max(look.warmth, 0)])
-    return Light(turn.T @ to_lamp, turn.T @ np.array([0.0, -1, 0]), turn.T @ np.array([0.0, 0, 1]),
-                 np.asarray(colour, float) * warm, look.key, look.ambient)
+    return Light(to_lamp @ turn, -turn[1], turn[2], np.asarray(colour, float) * warm, look.key, look.ambient)
 
 
-def shadow(shape: Solid, point: tuple[np.ndarray, np.ndarray, np.ndarray], lamp: np.ndarray) -> np.ndarray:
-    """Return the share of the lamp that the head hides from points near it, softer the farther away what hides it."""
-    h, w = point[0].shape
-    small = (max(w // 2, 1), max(h // 2, 1))
-    at = [cv2.resize(p, small, interpolation=cv2.INTER_LINEAR) for p in point]
+def shadow(shape: Solid, point: np.ndarray, lamp: np.ndarray) -> np.ndarray:
+    """Return the share of the lamp that the head hides from points ``(h, w, 3)`` near it.
+
+    The farther away what hides it, the softer. Height and width are even: four neighbours share one probe.
+    """
+    h, w = point.shape[:2]
+    at = cv2.resize(point, (w // 2, h // 2), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)[:, None]
     steps = SHADOW_AT[:, None, None]
-    probes = [(p[None] + steps * np.float32(d)).reshape(-1, small[0]) for p, d in zip(at, lamp)]
-    depth = shape.inside(*probes).reshape(len(SHADOW_AT), small[1], small[0])
-    hidden = np.clip(depth / (0.05 + 0.25 * steps) - 0.05, 0, 1).max(0)
-    return cv2.resize(cv2.GaussianBlur(hidden, (0, 0), 0.8), (w, h), interpolation=cv2.INTER_LINEAR)
+    probes = at + steps * np.asarray(lamp, np.float32)[:, None, None, None]
+    depth = shape.inside(*np.ascontiguousarray(probes).reshape(3, -1, w // 2)).reshape(probes.shape[1:])
+    hidden = (depth * (1 / (0.05 + 0.25 * steps))).max(0) - np.float32(0.05)
+    hidden = cv2.GaussianBlur(np.minimum(np.maximum(hidden, 0), 1), (0, 0), 0.8)
+    return cv2.resize(hidden, (w, h), interpolation=cv2.INTER_LINEAR)
 
 
-def shine(normal: tuple[np.ndarray, np.ndarray, np.ndarray], hollow: np.ndarray, hidden: np.ndarray,
-          light: Light) -> tuple[np.ndarray, np.ndarray]:
-    """Return diffuse light and highlight at points with these normals."""
-    nx, ny, nz = normal
-
-    def along(direction: np.ndarray) -> np.ndarray:
-        a, b, c = (np.float32(v) for v in direction)
-        return nx * a + ny * b + nz * c
-
-    lit = (1 - SHADOW_DEPTH * hidden) * np.float32(light.key)
-    diffuse = np.maximum((along(light.lamp) + WRAP) / (1 + WRAP), 0) * lit * (0.35 + 0.65 * hollow)
-    diffuse += np.float32(light.ambient) * (0.72 + 0.28 * along(light.up)) * hollow
+def shine(surface: np.ndarray, hidden: np.ndarray, light: Light) -> tuple[np.ndarray, np.ndarray]:
+    """Return diffuse light and highlight at points of a surface ``(h, w, 4 or more)``: normals and hollows."""
     half = light.lamp + light.view
-    facing = np.maximum(along(half / max(np.linalg.norm(half), 1e-6)), 0)
+    half = half / max(math.sqrt(half @ half), 1e-6)
+    h, w, count = surface.shape
+    directions = np.zeros((3, count), np.float32)
+    directions[:, :3] = light.lamp, light.up, half
+    lamp, up, facing = (directions @ surface.reshape(-1, count).T).reshape(3, h, w)
+    hollow = np.ascontiguousarray(surface[..., 3])
+    lit = light.key - (SHADOW_DEPTH * light.key) * hidden
+    diffuse = np.maximum(lamp + WRAP, 0) * lit * (0.35 / (1 + WRAP) + (0.65 / (1 + WRAP)) * hollow)
+    diffuse += (0.72 * light.ambient + (0.28 * light.ambient) * up) * hollow
+    facing = np.maximum(facing, 0)
     broad = facing * facing
     broad = broad * broad * broad                                            # 6
-    sharp = broad * broad * broad * np.maximum(facing, 0.2) ** 4             # 22
+    fourth = np.maximum(facing, 0.2)
+    fourth = fourth * fourth
+    sharp = broad * broad * broad * (fourth * fourth)                        # 22
     return diffuse, lit * (0.11 * sharp + 0.05 * broad)
 
 

@@ -21,7 +21,7 @@ class Surface:
 
     albedo: np.ndarray                   # (..., 3) linear
     skin: np.ndarray                     # 0..1 share of skin with a pulse
-    perfusion: np.ndarray                # relative, of that skin, mean 1
+    perfusion: np.ndarray                # relative, mean 1 over the skin that is seen from the front
     delay_s: np.ndarray
     gloss: np.ndarray                    # relative
     hair_colour: np.ndarray              # (3,)
@@ -63,6 +63,9 @@ def surface(who: Person, head: Head, rng: np.random.Generator) -> Surface:
     for mask, paint in _layers(head, colour, strands, fine, pores):
         albedo += mask[..., None] * (paint - albedo)
         skin *= 1 - np.clip(1.6 * mask, 0, 1)                  # skin that shows through hair has no say
+    if look.photo is not None:
+        albedo = look.photo.over(albedo, who.skin)
+        skin += look.photo.cover * (look.photo.skin - skin)
     perfusion = (0.65 + 0.4 * bump(x, y, (0, -0.55), (0.5, 0.25)) + 0.35 * bump(side, y, (0.5, 0.42), (0.22, 0.25))
                  + 0.1 * noise(rng, 25, 25))
     perfusion *= 1 - 0.35 / (1 + np.exp(-(y - 1.05) / 0.06))
@@ -70,8 +73,14 @@ def surface(who: Person, head: Head, rng: np.random.Generator) -> Surface:
     gloss = 0.7 + 0.5 * bump(x, y, (0, -0.55), (0.45, 0.2)) + 0.7 * bump(x, y, (0, 0.4), (0.1, 0.3)) + 0.4 * bump(
         side, y, (0.5, 0.33), (0.2, 0.15))
     gloss = gloss * (0.15 + 0.85 * skin) * (1 - 0.75 * bump(side, y, (look.eye_at, 0), (0.17, 0.07)))
-    return Surface(albedo.astype(np.float32), skin, np.clip(perfusion, 0.2, 2).astype(np.float32),
+    return Surface(albedo.astype(np.float32), skin, _normalised(np.clip(perfusion, 0.2, 2), skin, head),
                    delay.astype(np.float32), gloss.astype(np.float32), colour)
+
+
+def _normalised(perfusion: np.ndarray, skin: np.ndarray, head: Head) -> np.ndarray:
+    """Scale the map to a mean of 1 over the skin as it is seen from the front."""
+    seen = np.maximum(np.cos(head.theta), 0) * skin * ((head.y > -1.2) & (head.y < 1.4))[:, None]
+    return (perfusion * (seen.sum() / (seen * perfusion).sum())).astype(np.float32)
 
 
 def _marks(head: Head, rng: np.random.Generator, who: Person, pores: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 from rppg_lib.simulate.faces.course import resting
 from rppg_lib.simulate.faces.head import head as build
 from rppg_lib.simulate.faces.head import jaw_fall, normals
-from rppg_lib.simulate.faces.look import look
+from rppg_lib.simulate.faces.looks import look
 from rppg_lib.simulate.faces.project import grid_over, look_at, pose, solid
 
 FLAT = np.zeros((640, 768), np.float32)
@@ -34,7 +34,7 @@ def test_rays_meet_the_surface_where_the_table_has_it():
     course = resting(np.zeros(1), yaw_deg=20.0, pitch_deg=-8.0)
     where = pose(course, 0, (150.0, 150.0), 80.0)
     grid = grid_over((60, 60, 240, 290), (300, 300), 2)
-    shape = solid(head, head.radius, 0.0)
+    shape = solid(head.radius)
     seen = look_at(where, shape, grid)
     deep = seen.inside > 0.1
     points = np.stack([seen.x, seen.y, seen.z], -1)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rppg_lib.simulate.faces.look import Look, look
+from rppg_lib.simulate.faces.looks import Look, look
 
 
 def test_a_seed_is_always_the_same_face_and_another_seed_another_one():
@@ -45,3 +45,11 @@ def test_a_wrong_value_names_the_field(change):
 
 def test_the_default_look_is_valid():
     assert Look(seed=0).family == "A"
+
+
+def test_the_package_gives_the_function_that_draws_looks_whatever_was_imported_before():
+    from rppg_lib.simulate import faces
+    from rppg_lib.simulate.faces import film_stage, looks
+
+    assert faces.look is looks.look
+    assert film_stage.Stage().face(5) == looks.look(5)
