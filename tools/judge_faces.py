@@ -7,7 +7,6 @@ and mouth corners in percent of the face's width.
 from __future__ import annotations
 
 import argparse
-import json
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from mediapipe.tasks import python as tasks
 from mediapipe.tasks.python import vision
 
+from rppg_lib import results
 from rppg_lib.simulate import person
 from rppg_lib.simulate.faces import look, resting
 from rppg_lib.simulate.faces.render import LANDMARKS, Renderer
@@ -116,13 +116,21 @@ def summary(rows: list[dict], by: str) -> list[dict]:
     return lines
 
 
+def keep(rows: list[dict], options: argparse.Namespace) -> None:
+    """Write the tables into the results, with versions and machine."""
+    config = {"identities": options.identities, "first": options.first, "family": options.family}
+    tables = {by: summary(rows, by) for by in ("condition", "tone")}
+    print(results.save("judge_faces", tables, profile="full", seed=options.first, config=config,
+                       data=f"simulated, {options.identities} identities"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--identities", type=int, default=12)
     parser.add_argument("--first", type=int, default=0, help="seed of the first identity")
     parser.add_argument("--family", default="A", choices=("A", "B"))
     parser.add_argument("--conditions", nargs="*", choices=CONDITIONS, default=None)
-    parser.add_argument("--json", type=Path, default=None, help="write every picture's row here")
+    parser.add_argument("--save", action="store_true", help="keep both tables, stamped, as judge_faces.full.json")
     options = parser.parse_args()
     rows = judge(options.identities, conditions=options.conditions, family=options.family, first=options.first)
     for by in ("condition", "tone"):
@@ -130,8 +138,8 @@ def main() -> None:
         print("  ".join(f"{name:>10.10}" for name in lines[0]))
         for line in lines:
             print("  ".join(f"{v:>10}" if isinstance(v, (str, int)) else f"{v:>10.3f}" for v in line.values()))
-    if options.json:
-        options.json.write_text(json.dumps(rows), encoding="utf-8")
+    if options.save:
+        keep(rows, options)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python tools/judge_films.py                                  # six tones, 20 s each, true regions
     python tools/judge_films.py --faces --scenes still turning   # regions found by the library's own face code
-    python tools/judge_films.py --json build/films.json
+    python tools/judge_films.py --save                           # keep the table, stamped, in build/results
 
 Windows of 10 s, one every 5 s; rates from the spectrum, for methods and truth alike. The green pulse is 1.2 % peak to
 peak over the mean in linear light, about half of that in the coded picture. All numbers are from simulated faces.
@@ -11,17 +11,15 @@ peak over the mean in linear light, about half of that in the coded picture. All
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from rppg_lib import signal, simulate
+from rppg_lib import results, signal, simulate
 from rppg_lib.simulate import Compression
 
 METHODS = {"green": signal.green, "chrom": signal.chrom, "pos": signal.pos}
@@ -114,6 +112,17 @@ def verdicts(found: dict[str, dict]) -> list[tuple[str, bool]]:
     return said
 
 
+def keep(found: dict[str, dict], said: list[tuple[str, bool]], options: argparse.Namespace) -> None:
+    """Write the table and what must hold into the results, with seed, versions and machine."""
+    rows = [{"scene": scene, "method": method, **line[method], "kbps_low": (line["kbps"] or [None])[0],
+             "kbps_high": (line["kbps"] or [None])[-1]} for scene, line in found.items() for method in METHODS]
+    config = {"people": options.people, "seconds": options.seconds, "difficulty": options.difficulty,
+              "pulse_linear": PULSE_LINEAR, "regions": "found" if options.faces else "true", "window_s": 10}
+    print(results.save("judge_films_found" if options.faces else "judge_films",
+                       {"scenes": rows, "must_hold": [{"claim": text, "holds": holds} for text, holds in said]},
+                       profile="full", seed=options.seed, config=config, data=f"simulated, {options.people} people"))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", nargs="+", choices=SCENES, default=list(SCENES), metavar="SCENE")
@@ -122,7 +131,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--difficulty", type=float, default=1.0)
     parser.add_argument("--faces", action="store_true", help="find faces and regions, instead of the true regions")
-    parser.add_argument("--json", type=Path, help="write the table here")
+    parser.add_argument("--save", action="store_true", help="keep the table, stamped, as judge_films.full.json")
     options = parser.parse_args()
     rows, start = [], time.perf_counter()
     print(f"{'scene':16}" + "".join(f"{name.upper():>11} MAE  <=3   SNR" for name in METHODS) + "   kb/s, seconds")
@@ -141,11 +150,8 @@ def main() -> int:
     print(f"\nsimulated, {options.people} people, {PULSE_LINEAR:.1%} linear, {time.perf_counter() - start:.0f} s")
     for text, holds in said:
         print(f"{'holds' if holds else 'FAILS'}  {text}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        told = {"options": {**vars(options), "json": str(options.json)}, "table": found,
-                "verdicts": [{"text": text, "holds": holds} for text, holds in said]}
-        options.json.write_text(json.dumps(told, indent=1), "utf-8")
+    if options.save:
+        keep(found, said, options)
     return 0 if all(holds for _, holds in said) else 1
 
 
