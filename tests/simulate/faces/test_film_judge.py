@@ -1,9 +1,10 @@
 """The tool that judges films says what holds and what does not."""
 
-import json
 
 import judge_films
 import pytest
+
+from rppg_lib import results
 
 
 def rows(scene, errors, *, r=0.9):
@@ -32,11 +33,11 @@ def test_it_fails_what_must_not_be(scene, errors, r, failing):
 
 @pytest.mark.slow
 def test_it_films_reads_and_writes_what_it_found(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "films.json"
-    monkeypatch.setattr("sys.argv", ["judge_films.py", "--scenes", "still", "--people", "1", "--seconds",
-                                     "10", "--json", str(path)])
+    monkeypatch.setenv("RPPG_OUT", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["judge_films.py", "--scenes", "still", "--people", "1", "--seconds", "10", "--save"])
     judge_films.main()
-    told = json.loads(path.read_text("utf-8"))
-    assert set(told["table"]) == {"still"} and len(told["verdicts"]) == 2
-    assert told["table"]["still"]["pos"]["mae_bpm"] < 3
+    told = results.load(tmp_path / "results" / "judge_films.full.json")
+    assert told.config["pulse_linear"] == 0.012 and "simulated, 1 person" in told.stamp
+    assert {row["scene"] for row in told.tables["scenes"]} == {"still"} and len(told.tables["must_hold"]) == 2
+    assert all(row["mae_bpm"] < 3 for row in told.tables["scenes"] if row["method"] == "pos")
     assert "linear" in capsys.readouterr().out
