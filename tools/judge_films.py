@@ -120,7 +120,8 @@ def keep(found: dict[str, dict], said: list[tuple[str, bool]], options: argparse
               "pulse_linear": PULSE_LINEAR, "regions": "found" if options.faces else "true", "window_s": 10}
     print(results.save("judge_films_found" if options.faces else "judge_films",
                        {"scenes": rows, "must_hold": [{"claim": text, "holds": holds} for text, holds in said]},
-                       profile="full", seed=options.seed, config=config, data=f"simulated, {options.people} {'person' if options.people == 1 else 'people'}"))
+                       profile="full", seed=options.seed, config=config,
+                       data=f"simulated, {options.people} {'person' if options.people == 1 else 'people'}"))
 
 
 def main() -> int:

@@ -34,7 +34,8 @@ def test_it_fails_what_must_not_be(scene, errors, r, failing):
 @pytest.mark.slow
 def test_it_films_reads_and_writes_what_it_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RPPG_OUT", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["judge_films.py", "--scenes", "still", "--people", "1", "--seconds", "10", "--save"])
+    monkeypatch.setattr("sys.argv", ["judge_films.py", "--scenes", "still", "--people", "1", "--seconds", "10",
+                                     "--save"])
     judge_films.main()
     told = results.load(tmp_path / "results" / "judge_films.full.json")
     assert told.config["pulse_linear"] == 0.012 and "simulated, 1 person" in told.stamp
