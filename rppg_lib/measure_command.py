@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from argparse import Namespace
@@ -25,6 +26,8 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
     bar = ProgressLine(sys.stderr)
     settings = {"method": args.method, "region": args.region, "window_s": args.window, "hop_s": args.hop,
                 "finder": args.finder, "every": FAST_EVERY if args.fast else 1, "fs": args.fps, "seconds": args.seconds}
+    if args.save:
+        check_folder(args.save)
     rows, fine = [], True
     for name, result in _each(args, settings, bar):
         bar.clear()
@@ -35,9 +38,13 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
                 say(f"{name}: not read - {rows[-1]['error']}")
             continue
         rows.append(result.to_json())
-        files = keep(result, args.save) if args.save else {}
+        files, problem = _kept(result, args.save) if args.save else ({}, "")
+        fine &= not problem
+        if problem:
+            rows[-1]["not_saved"] = problem
         if not args.json:
-            say(result.to_text() + ("\n  saved: " + ", ".join(path.name for path in files.values()) if files else ""))
+            say(result.to_text() + ("\n  saved: " + ", ".join(path.name for path in files.values()) if files else "")
+                + (f"\n  not saved: {problem}" if problem else ""))
     if args.json:
         say(json.dumps(rows if _many(args) else rows[0], indent=1, ensure_ascii=False, allow_nan=False))
     return fine
@@ -63,6 +70,20 @@ def _each(args: Namespace, settings: dict[str, Any], bar: ProgressLine) -> Itera
                else [measure(source, progress=bar, **settings)])
     for result in results:
         yield result.source, result
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder for results, or say before anything is measured that it cannot be written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise OSError(f"--save: {folder} cannot be written to. Name another folder.")
+
+
+def _kept(measurement: Measurement, folder: Path) -> tuple[dict[str, Path], str]:
+    try:
+        return keep(measurement, folder), ""
+    except OSError as error:                                           # the next video may fit
+        return {}, " ".join(str(error).split())
 
 
 def keep(measurement: Measurement, folder: Path) -> dict[str, Path]:

@@ -131,3 +131,19 @@ def test_a_missing_video_package_is_named_with_the_line_that_installs_it(monkeyp
     assert main(["measure", "me.mp4"]) == 2
     said = capsys.readouterr().err
     assert "no_such_package" in said and "[video]" in said
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_measured(rppg, tmp_path):
+    (tmp_path / "file").touch()
+    result = rppg("me.mp4", "--save", tmp_path / "file")
+    assert result.status == 2 and result.out == "" and "file" in result.err and result.asked == []
+
+
+def test_a_measurement_that_cannot_be_saved_is_still_shown_and_the_status_says_so(rppg, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(measure_command, "keep", full)
+    result = rppg("me.mp4", "--save", tmp_path)
+    assert result.status == 1 and "72.0 bpm" in result.out and "not saved: no space left" in result.out
+    assert json.loads(rppg("me.mp4", "--json", "--save", tmp_path).out)["not_saved"] == "no space left on device"

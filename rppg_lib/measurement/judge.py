@@ -20,6 +20,9 @@ MOSTLY = 0.5
 LONG_SPAN_S = 20.0
 """A trusted span of two windows that do not overlap is believed although the rest is not."""
 
+LEAST_FS = 2 * HR_BAND_HZ[1]
+"""A film of fewer frames a second folds fast pulses into the band, where they repeat as perfectly as any."""
+
 MIN_HRV_S = 30.0
 MOST_DROPPED = 0.15
 
@@ -49,6 +52,9 @@ class Reading:
 
 def read(clip: Clip, estimator: Estimator, *, window_s: float, hop_s: float) -> Reading:
     """Return pulse, windows and trusted beats of one stretch; it must be 5 s or longer."""
+    if clip.fs <= LEAST_FS:
+        raise ValueError(f"needs more than {LEAST_FS:g} frames per second, got {clip.fs:.3g}: at fewer, a fast pulse "
+                         f"looks like a slow one")
     pulse = estimator.predict(clip)
     band_hz = fitting_band(pulse.fs)
     cuts = signal.windows(len(pulse.wave), fs=pulse.fs, window_s=max(window_s, MIN_QUALITY_S), step_s=hop_s)
@@ -66,8 +72,8 @@ def read(clip: Clip, estimator: Estimator, *, window_s: float, hop_s: float) -> 
 def fitting_band(fs: float) -> tuple[float, float]:
     """Return where rates are looked for: 40 to 180 bpm, less where few frames a second allow less.
 
-    >>> fitting_band(30.0) == HR_BAND_HZ, fitting_band(5.0)[1]
-    (True, 2.25)
+    >>> fitting_band(30.0) == HR_BAND_HZ, fitting_band(6.2)[1]
+    (True, 2.79)
     """
     low, high = HR_BAND_HZ
     return low, min(high, 0.45 * fs)
@@ -146,7 +152,10 @@ def breath(readings: Sequence[Reading]) -> tuple[Breathing | None, str]:
     level = None
     if reading.clip.rgb is not None and len(reading.clip.rgb) == len(pulse.wave):
         level = np.log(reading.clip.rgb[part, 0]) - np.log(reading.clip.rgb[part, 1])
-    found = signal.breathing(pulse.wave[part], fs=pulse.fs, level=level)
+    try:
+        found = signal.breathing(pulse.wave[part], fs=pulse.fs, level=level)
+    except ValueError as error:
+        return None, str(error)
     return found, "" if found.clear else "no rhythm of breathing stands out"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +62,16 @@ class Settings:
     options: dict[str, Any] = field(default_factory=dict)              # of the method
 
     def __post_init__(self) -> None:
-        for name, low in (("window_s", MIN_QUALITY_S), ("hop_s", 0.1)):
+        for name, low in (("window_s", MIN_QUALITY_S), ("hop_s", 0.1), ("seconds", 0.0)):
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= low):
-                raise ValueError(f"measure: {name} must be {low:g} s or more, got {value!r}.")
-        if not isinstance(self.every, int) or self.every < 1:
+            if name == "seconds" and value is None:
+                continue
+            if not (isinstance(value, Real) and math.isfinite(value) and value >= low):
+                raise ValueError(f"measure: {name} must be a number of seconds, {low:g} or more, got {value!r}.")
+        if not isinstance(self.every, Integral) or isinstance(self.every, bool) or self.every < 1:
             raise ValueError(f"measure: every must be a whole number from 1 on, got {self.every!r}.")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ValueError(f"measure: seconds must be positive, got {self.seconds!r}.")
+        if not isinstance(self.options, dict):
+            raise TypeError(f"measure: options must be a dict of the method's options, got {self.options!r}.")
         if self.finder not in FINDERS:
             raise ValueError(f"measure: finder must be one of {', '.join(FINDERS)}, got {self.finder!r}.")
         if check_region(self.region).startswith("patch"):
@@ -86,7 +90,7 @@ def measure(source: str | Path | int | Video, *, progress: Progress | None = Non
     Returns:
         A :class:`Measurement`. Without a face, or where nothing can be trusted, it says so and has no rate.
     """
-    plan = Settings(**settings)
+    plan = _settings(settings)
     began = time.perf_counter()
     with _opened(source, plan) as video:
         if plan.region == WHOLE_FRAME:
@@ -99,7 +103,7 @@ def measure(source: str | Path | int | Video, *, progress: Progress | None = Non
 def measure_faces(source: str | Path | int | Video, *, progress: Progress | None = None,
                   **settings: Any) -> list[Measurement]:
     """Measure the pulse of every face in a video, the largest first; where there is none, one measurement says so."""
-    plan = Settings(**settings)
+    plan = _settings(settings)
     if plan.region == WHOLE_FRAME:
         return [measure(source, progress=progress, **settings)]
     began = time.perf_counter()
@@ -122,7 +126,7 @@ def measure_folder(folder: str | Path, *, progress: Progress | None = None,
     if not paths:
         raise ValueError(f"measure: needs videos in the folder, found none in {folder}. "
                          f"Known endings: {', '.join(sorted(VIDEO_SUFFIXES))}.")
-    Settings(**settings)
+    _settings(settings)
     for path in paths:
         try:
             yield path, measure(path, progress=progress, **settings)
@@ -186,6 +190,16 @@ def _facts(trace: FaceTrace, plan: Settings) -> dict[str, Any]:
     return {"method": plan.method, "region": plan.region, "frames": len(times), "finder": trace.finder,
             "seconds": float(times[-1] - times[0] + np.median(np.diff(times))) if len(times) > 1 else 0.0,
             "face_share": float(trace.share_found), "video": video, "notes": tuple(notes)}
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    known = [each.name for each in fields(Settings)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"measure: has no setting {name!r}.{hint} Settings: {', '.join(known)}.")
+    return Settings(**given)
 
 
 def _opened(source: str | Path | int | Video, plan: Settings) -> Video:

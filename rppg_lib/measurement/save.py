@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ..files import written_whole
 from .result import Measurement, plain
+
+LONGEST_BYTES = 180                      # of a file name; systems allow 255, and endings are added
 
 
 def save(measurement: Measurement, folder: str | Path) -> dict[str, Path]:
@@ -34,8 +37,15 @@ def save(measurement: Measurement, folder: str | Path) -> dict[str, Path]:
 
 
 def file_stem(measurement: Measurement) -> str:
-    """Return a name for files from the name of the video, its ending included: ``a.mp4`` and ``a.avi`` differ."""
-    name = re.sub(r"[^\w.-]+", "_", measurement.source).strip("._") or "measurement"
+    """Return a name for files from the name of the video, its ending included: ``a.mp4`` and ``a.avi`` differ.
+
+    A name that had to be changed or cut gets a few figures of its own, so that no two videos share their files.
+    """
+    name = re.sub(r"[^\w.-]+", "_", measurement.source).strip("._")
+    while len(name.encode()) > LONGEST_BYTES:
+        name = name[:-1]
+    if name != measurement.source:
+        name = f"{name or 'video'}-{zlib.crc32(measurement.source.encode('utf-8', 'replace')):08x}"
     return f"{name}.face{measurement.face + 1}" if measurement.face else name
 
 

@@ -25,6 +25,9 @@ def stream(*keys: int | str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
+MOST_FRAMES = 2_000_000                  # 18 hours at 30 fps; the next array would take the machine's memory
+
+
 @dataclass(frozen=True, eq=False)
 class Sines:
     """Noise as a sum of sines: smooth, of unit standard deviation, and defined at every instant."""
@@ -62,6 +65,9 @@ def frame_times(who: str, seconds: float, fs: float) -> tuple[np.ndarray, float]
     if length < MIN_S or count < 2:
         raise ValueError(f"{who}: seconds must be at least {MIN_S:g}, about one slow beat, got {seconds!r}. "
                          f"Ask for a longer clip.")
+    if count > MOST_FRAMES:
+        raise ValueError(f"{who}: {count:.3g} frames ({seconds:g} s at {fs:g} fps) are more than {MOST_FRAMES:,}. "
+                         f"Ask for shorter pieces.")
     return np.arange(count) / fs, fs
 
 

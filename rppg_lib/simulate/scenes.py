@@ -47,6 +47,9 @@ def scene_parts(who: str, scene: str | Sequence[Disturbance], difficulty: float)
             raise ValueError(f"{who}: there is no scene {scene!r}.{hint} Scenes: {', '.join(SCENES)}.")
         name, parts = scene, SCENES[scene]
     else:
+        if not isinstance(scene, (Disturbance, Sequence)):
+            raise TypeError(f"{who}: a scene is a name or disturbances, got {scene!r}. "
+                            f"Pass one of {', '.join(SCENES)}, or a list such as [LightDrift()].")
         parts = (scene,) if isinstance(scene, Disturbance) and not isinstance(scene, type) else tuple(scene)
         for part in parts:
             if isinstance(part, type) or not isinstance(part, Disturbance):

@@ -161,7 +161,7 @@ def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(make, lab
     allowed = (address("").split("/lab")[0], "ws://127.0.0.1", "data:", "blob:")
     with watched(allowed=allowed, height=1000) as watch:
         open_and_run(watch, address(name))
-        pictures = watch.page.locator(".jp-OutputArea-output .jp-RenderedImage img")
+        pictures = watch.page.locator(".jp-RenderedImage img")
         assert pictures.count() >= figures_in(work / name)
         assert all(picture.evaluate("one => one.naturalWidth") > 100 for picture in pictures.all())
 

@@ -92,10 +92,16 @@ def test_breathing_needs_half_a_minute_and_is_right_when_it_is_clear():
     assert len(errors) >= 3 and np.median(errors) < 1.5
 
 
-def test_few_frames_a_second_narrow_the_band_instead_of_failing():
-    rgb = face(30, bpm=66)[::6]                                        # 5 frames a second
-    found = reading(rgb, fs=5.0)
+def test_few_frames_a_second_are_enough_for_a_rate_and_for_no_more():
+    found = reading(face(60, bpm=66)[::4], fs=7.5)
     assert np.median([w.reading_bpm for w in found.windows]) == pytest.approx(66, abs=3)
+    judge.variability([found]), judge.breath([found])                  # may be silent, must not fail
+
+
+@pytest.mark.parametrize("every", [5, 6, 10])
+def test_so_few_frames_that_a_fast_pulse_looks_slow_are_refused(every):
+    with pytest.raises(ValueError, match="more than 6 frames per second.*fast pulse"):
+        reading(face(30, bpm=165)[::every], fs=FS / every)
 
 
 def test_a_doubtful_window_between_two_trusted_ones_ends_the_span_and_no_beat_counts_twice():

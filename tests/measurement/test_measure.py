@@ -168,3 +168,23 @@ def test_memory_does_not_grow_with_the_length(films, tmp_path):
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] - peaks[0] < 30, peaks                            # 108 s more would be 780 MB of pictures
+
+
+def test_names_that_clean_to_the_same_stem_never_share_files():
+    from rppg_lib.measurement import Measurement
+    from rppg_lib.measurement.save import file_stem
+
+    def stem(name, face=0):
+        return file_stem(Measurement(source=name, method="pos", region="skin", verdict="no face", why="",
+                                     hr_bpm=math.nan, reading_bpm=math.nan, quality=0.0, face=face))
+
+    names = ["a b.mp4", "a_b.mp4", "a+b.mp4", "\U0001f600.mp4", "\U0001f389.mp4", "y" * 250 + ".mp4",
+             "y" * 249 + ".mp4"]
+    stems = [stem(name) for name in names]
+    assert len(set(stems)) == len(names) and stems[1] == "a_b.mp4"
+    assert all(len(one.encode()) < 220 for one in stems) and stem("a.mp4", face=1) == "a.mp4.face2"
+
+
+def test_an_unknown_setting_is_named_with_a_near_one():
+    with pytest.raises(TypeError, match="no setting 'windows_s'. Did you mean 'window_s'"):
+        rppg_lib.measure("absent.mp4", windows_s=10)
