@@ -120,6 +120,15 @@ def verdict(readings: Sequence[Reading]) -> tuple[Verdict, str]:
     return "do not trust", "no wave repeats itself as a pulse does: light, movement or compression may hide it"
 
 
+def believed(readings: Sequence[Reading], word: Verdict) -> list[Window]:
+    """Return the windows whose median is the rate: all trusted ones, or those of the long spans alone."""
+    if word == "partly reliable":
+        return [window for reading in readings for start, end in reading.spans() if end - start >= LONG_SPAN_S
+                for window in reading.windows
+                if window.trusted and start <= window.start_s and window.start_s + window.seconds <= end + 1e-6]
+    return [window for reading in readings for window in reading.windows if window.trusted]
+
+
 def longest_span(readings: Sequence[Reading]) -> tuple[Reading, tuple[float, float]] | None:
     """Return the longest trusted span and the stretch it lies in."""
     spans = [(reading, span) for reading in readings for span in reading.spans()]

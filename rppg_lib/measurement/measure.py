@@ -26,7 +26,7 @@ from ..video import (
     frame_trace,
     open_video,
 )
-from .judge import Reading, breath, read, variability, verdict
+from .judge import Reading, believed, breath, read, variability, verdict
 from .result import Measurement
 
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .mts .3gp .ogv .flv .ts".split())
@@ -161,7 +161,7 @@ def judged(trace: FaceTrace, plan: Settings, *, name: str, face: int = 0, took_s
 def _with_readings(base: dict[str, Any], readings: list[Reading]) -> Measurement:
     windows = tuple(window for reading in readings for window in reading.windows)
     word, why = verdict(readings)
-    trusted = [w.reading_bpm for w in windows if w.trusted]
+    trusted = [w.reading_bpm for w in believed(readings, word)]
     read_at_all = [w.reading_bpm for w in windows if math.isfinite(w.reading_bpm)]
     is_good = word in ("reliable", "partly reliable")
     hrv, hrv_note = variability(readings) if is_good else (None, "")

@@ -48,6 +48,16 @@ def test_a_pulse_in_a_third_of_the_time_is_partly_reliable_and_the_sentence_says
     assert word == "partly reliable" and "from 0 to 3" in why
 
 
+def test_the_rate_of_a_partly_reliable_film_is_that_of_its_long_span_alone():
+    rgb = np.concatenate([face(32, bpm=60), noise(60) - 100 + face(32).mean(0), face(13, bpm=100, seed=6)])
+    found = reading(rgb)
+    word, _ = judge.verdict([found])
+    assert word == "partly reliable" and any(w.trusted and w.start_s > 90 for w in found.windows)
+    used = judge.believed([found], word)
+    assert used and all(w.start_s < 40 for w in used)
+    assert np.median([w.reading_bpm for w in used]) == pytest.approx(60, abs=2)
+
+
 def test_windows_lie_where_the_clip_lies_and_overlap_by_the_hop():
     found = reading(face(20), start_s=7.0, hop_s=2.0)
     assert [w.start_s for w in found.windows] == [7, 9, 11, 13, 15, 17]
