@@ -19,8 +19,8 @@ GRID_HZ = 4.0
 NEAR_HZ = 0.03
 STEEPNESS = 1.5                          # all three drift; weighting by f ** 1.5 levels what drift leaves in the band
 CLEAR_SHARE = 0.38
-"""Share of the band's power about its peak from which on a rate is given. Of 60 simulated faces without any breathing 2 to
-7 % reach it in 30 to 60 s; of 60 that breathe about a third do, and then 19 of 20 rates are within 2 a minute."""
+"""Share of the band's power about its peak from which on a rate is given. Of 60 simulated faces without any breathing
+2 to 7 % reach it in 30 to 60 s; of 60 that breathe about a third do, and then 19 of 20 rates are within 2 a minute."""
 
 
 @dataclass(frozen=True)
