@@ -1,9 +1,10 @@
-"""Where the project's files are, and how one is written: whole or not at all."""
+"""Where the project's files are, and how one is written: whole or not at all, by one process at a time."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,17 @@ def project_root(start: Path | None = None) -> Path | None:
         if (folder / "notebooks").is_dir() and (folder / "rppg_lib").is_dir():
             return folder
     return None
+
+
+def revision() -> str:
+    """Return the revision of the code in the checkout, with ``-dirty`` where it was changed since; or ``unknown``."""
+    root = project_root()
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() if done.returncode == 0 and root else "unknown"
 
 
 def cache_dir() -> Path:
@@ -69,6 +81,23 @@ def written_whole(path: str | Path, mode: str = "w") -> Iterator[IO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+def locked(file: IO) -> bool:
+    """Lock an open file for this process, and return whether that was possible. The lock falls with the process."""
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True
 
 
 def _umask() -> int:

@@ -12,7 +12,6 @@ import math
 import os
 import platform
 import re
-import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .files import output_dir, project_root, written_whole
+from .files import output_dir, revision, written_whole
 
 PACKAGES = ("rppg-lib", "numpy", "scipy", "pandas", "matplotlib", "torch")
 STARTED = time.perf_counter()
@@ -89,7 +88,7 @@ def save(name: str, tables: dict[str, Any], *, profile: str, data: str, seed: in
     result = {"name": name, "profile": profile, "data": data, "seed": _plain(seed), "config": _plain(config),
               "tables": rows, "versions": _versions(), "device": _device(),
               "seconds": round(time.perf_counter() - STARTED, 1),
-              "revision": _revision(), "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+              "revision": revision(), "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     folder = Path(folder) if folder else output_dir("results")
     path = folder / f"{name}.{profile}.json"
     texts = {folder / f"{name}.{profile}.{file_name}.csv": _csv(rows[title]) for file_name, title in files.items()}
@@ -168,13 +167,3 @@ def _versions() -> dict[str, str]:
 
 def _device() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
-
-
-def _revision() -> str:
-    root = project_root()
-    try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return done.stdout.strip() if done.returncode == 0 and root else "unknown"

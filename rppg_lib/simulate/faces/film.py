@@ -27,7 +27,7 @@ from ..transport import Compression, DroppedFrames
 from .film_camera import Developer
 from .film_codec import Line
 from .film_course import Script, resting_course, script
-from .film_read import skin_colours
+from .film_read import with_skin_colours
 from .film_stage import Stage, check_size, face_width_px
 from .film_truth import FilmTruth
 
@@ -106,6 +106,10 @@ class Film:
         if line is not None:
             self._played["kbps"] = line.kbps
 
+    def frames_and_colours(self, *, region: str = "skin") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each picture and its mean colour ``(3,)`` over the true region, as in :meth:`trace`, in one pass."""
+        return with_skin_colours(self._truth, self.frames(), region=region)
+
     def clip(self) -> Clip:
         """Return all pictures in memory, as they arrived, with the label at the same times."""
         width, height = self.size_px
@@ -120,7 +124,7 @@ class Film:
         Args:
             region: "skin" (all facial skin with a pulse), or "blood" (the same, weighted by perfusion).
         """
-        colours = skin_colours(self._truth, self.frames(), region=region)
+        colours = np.array([colour for _, colour in self.frames_and_colours(region=region)])
         if len(self) == len(self.reference):
             return self._clip(fs=self.fs, rgb=colours, label=self.label)
         from ...signal import resample

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -12,30 +12,30 @@ from .film_truth import FilmTruth
 INSIDE = 0.98                            # share of skin from which a pixel counts fully: none of the background
 
 
-def skin_colours(truth: FilmTruth, pictures: Iterable[np.ndarray], *, region: str = "skin") -> np.ndarray:
-    """Return ``(N, 3)`` mean coded colours over the true region of each picture, R-G-B.
+def with_skin_colours(truth: FilmTruth, pictures: Iterable[np.ndarray], *,
+                      region: str = "skin") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield each picture ``(H, W, 3)`` uint8 and its mean coded colour ``(3,)`` over the true region, R-G-B.
+
+    A picture without any of the region has the colour NaN.
 
     Args:
         truth: of the film that the pictures belong to.
-        pictures: each ``(H, W, 3)`` uint8.
+        pictures: all of them, in order.
         region: "skin", or "blood": weighted by how strong the pulse is in each pixel.
     """
     if region not in ("skin", "blood"):
-        raise ValueError(f"Film.trace: region must be 'skin' or 'blood', got {region!r}. "
+        raise ValueError(f"Film: region must be 'skin' or 'blood', got {region!r}. "
                          f"For others, write the film and use rppg_lib.video.face_trace.")
-    colours = np.full((len(truth.shown), 3), np.nan)
     last, weights, box = -1, None, None
     for frame, picture in enumerate(pictures):
         if truth.shown[frame] != last:
             last = truth.shown[frame]
             weights, box = _weights(truth, frame, region)
-        part = picture[box]
-        total = float(weights.sum())
-        if total:
-            # OpenCV adds in double precision; the products are exact enough in single.
-            colours[frame] = [cv2.sumElems(cv2.multiply(part[..., c], weights, dtype=cv2.CV_32F))[0] / total
-                              for c in range(3)]
-    return colours
+        part, total = picture[box], float(weights.sum())
+        # OpenCV adds in double precision; the products are exact enough in single.
+        sums = [cv2.sumElems(cv2.multiply(part[..., c], weights, dtype=cv2.CV_32F))[0] for c in range(3)] \
+            if total else [np.nan] * 3
+        yield picture, np.array(sums) / (total or 1.0)
 
 
 def _weights(truth: FilmTruth, frame: int, region: str) -> tuple[np.ndarray, tuple[slice, slice]]:

@@ -1,0 +1,31 @@
+"""Recordings kept for training: made in parallel, stored once, cut into windows, split by person, augmented.
+
+==========  ==================================================================================================
+sources     :class:`SimulatedSource` :class:`ClipSource` :class:`LazySource`, :func:`simulated_sources`: one recording
+            to be made
+store       :func:`build_store` makes a :class:`ClipStore`: pictures as uint8, with traces, labels and a manifest
+splits      :func:`split_subjects` gives a :class:`Split`, :func:`k_folds` several; :func:`check_exclusive` finds leaks
+windows     :class:`Windows` cuts clips into samples of one length and gives a :class:`Batch` of them
+augment     :class:`Augment`: flips, speed, colour, crops
+normalise   ``from rppg_lib.data.normalise import normalise, target``: what networks are fed, and shall answer
+==========  ==================================================================================================
+
+Windows, augment and normalise need PyTorch, and are loaded when first asked for.
+"""
+
+import importlib
+
+_HOME = {"Source": "sources", "Playing": "sources", "Ending": "sources", "SimulatedSource": "sources",
+         "ClipSource": "sources", "LazySource": "sources", "simulated_sources": "sources",
+         "ClipStore": "store", "Record": "manifest", "build_store": "build",
+         "Split": "splits", "split_subjects": "splits", "k_folds": "splits", "check_exclusive": "splits",
+         "Batch": "windows", "Windows": "windows", "Augment": "augment"}
+"""Where a name lives. None is also the name of a module, which would take its place once that is loaded."""
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
