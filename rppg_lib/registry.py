@@ -1,22 +1,24 @@
 """Everything that estimates a pulse, reachable by name.
 
-A classical method is a function ``(rgb (..., T, 3), *, fs, **options) -> (..., T)``. Registered with
-:func:`register` it becomes available to tables, notebooks and the command line:
+A classical method is a function ``(rgb (..., T, 3), *, fs, **options) -> (..., T)``; a network is a class with
+``estimator(*, name, cites, **options)``. Registered with :func:`register` they become available to tables, notebooks
+and the command line:
 
 >>> from rppg_lib.registry import available, build
->>> "pos" in available()
-True
+>>> list(available("method"))
+['chrom', 'green', 'ica', 'lgi', 'omit', 'pbv', 'pos']
 >>> build("chrm")
 Traceback (most recent call last):
     ...
 ValueError: registry: no estimator is called 'chrm'. Did you mean 'chrom'?
-    Known: chrom, green, ica, lgi, omit, pbv, pos.
+    Known: chrom, ...
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,8 +28,8 @@ import numpy as np
 
 from .types import Clip, Pulse
 
-HOMES = ("rppg_lib.signal.methods",)
-"""Modules that register estimators when imported; loaded when a name is first asked for."""
+HOMES = {"method": "rppg_lib.signal.methods", "network": "rppg_lib.models"}
+"""Where estimators register when imported. Networks, which need torch, are loaded when no method has the name."""
 
 
 @runtime_checkable
@@ -64,37 +66,54 @@ class Entry:
     cites: str                           # key in book/refs.bib
     summary: str
     make: Callable[..., Estimator]
+    made_of: Callable                    # the function, or the network's class
+
+    @property
+    def kind(self) -> str:
+        """``method`` or ``network``."""
+        return "network" if inspect.isclass(self.made_of) else "method"
 
 
 _entries: dict[str, Entry] = {}
 
 
 def register(name: str, *, cites: str) -> Callable[[Callable], Callable]:
-    """Make a trace function available under ``name``; ``cites`` is its key in the bibliography.
+    """Make a trace function or a network's class available under ``name``; ``cites`` is its key in the bibliography.
 
-    The function itself is returned unchanged, so it can still be called on arrays.
+    What is decorated is returned unchanged, so it can still be called by itself. A class learns its ``name`` and
+    ``cites``.
     """
     for what, value in (("a name", name), ("a citation, cites=", cites)):
         if not isinstance(value, str) or not value.strip():
             raise TypeError(f"registry: needs {what} in words, got {value!r}.")
 
-    def add(function: Callable) -> Callable:
-        if not hasattr(function, "__qualname__"):
-            raise TypeError(f"registry: {name!r} must be a function written with def, got {function!r}.")
+    def add(made_of: Callable) -> Callable:
+        if not hasattr(made_of, "__qualname__"):
+            raise TypeError(f"registry: {name!r} must be a function written with def, or a class, got {made_of!r}.")
         known = _entries.get(name)
-        if known is not None and _origin(known.make.function) != _origin(function):
-            raise ValueError(f"registry: {name!r} is already taken by {'.'.join(_origin(known.make.function))}. "
+        if known is not None and _origin(known.made_of) != _origin(made_of):
+            raise ValueError(f"registry: {name!r} is already taken by {'.'.join(_origin(known.made_of))}. "
                              f"Choose another name.")
-        summary = (inspect.getdoc(function) or name).splitlines()[0]
-        _entries[name] = Entry(name, cites, summary, _TraceFactory(name, cites, function))
-        return function
+        summary = (inspect.getdoc(made_of) or name).splitlines()[0]
+        _entries[name] = Entry(name, cites, summary, _factory(name, cites, made_of), made_of)
+        return made_of
 
     return add
 
 
-def _origin(function: Callable) -> tuple[str, str]:
-    """Return where a function was written. A cell or module that runs again writes the same one again."""
-    return function.__module__, function.__qualname__
+def _factory(name: str, cites: str, made_of: Callable) -> Callable[..., Estimator]:
+    if not inspect.isclass(made_of):
+        return _TraceFactory(name, cites, made_of)
+    if not callable(getattr(made_of, "estimator", None)):
+        raise TypeError(f"registry: the class {made_of.__qualname__} needs a classmethod estimator(*, name, cites, "
+                        f"**options). Derive it from rppg_lib.models.Network, which has one.")
+    made_of.name, made_of.cites = name, cites
+    return _NetworkFactory(name, cites, made_of)
+
+
+def _origin(made_of: Callable) -> tuple[str, str]:
+    """Return where something was written. A cell or module that runs again writes the same one again."""
+    return made_of.__module__, made_of.__qualname__
 
 
 @dataclass(frozen=True)
@@ -106,11 +125,28 @@ class _TraceFactory:
     def __call__(self, **options: Any) -> TraceEstimator:
         allowed = [p.name for p in inspect.signature(self.function).parameters.values()
                    if p.kind is p.KEYWORD_ONLY and p.name != "fs"]
-        for option in options:
-            if option not in allowed:
-                raise TypeError(f"{self.name}: has no option {option!r}.{_hint(option, allowed)} "
-                                f"Options: {', '.join(allowed) or 'none'}.")
+        _check_options(self.name, options, allowed)
         return TraceEstimator(self.name, self.cites, self.function, options)
+
+
+@dataclass(frozen=True)
+class _NetworkFactory:
+    name: str
+    cites: str
+    network: type
+
+    def __call__(self, **options: Any) -> Estimator:
+        allowed = [p.name for p in inspect.signature(self.network.estimator).parameters.values()
+                   if p.kind is p.KEYWORD_ONLY and p.name not in ("name", "cites")]
+        _check_options(self.name, options, allowed)
+        return self.network.estimator(name=self.name, cites=self.cites, **options)
+
+
+def _check_options(name: str, options: dict[str, Any], allowed: list[str]) -> None:
+    for option in options:
+        if option not in allowed:
+            raise TypeError(f"{name}: has no option {option!r}.{near_miss(option, allowed)} "
+                            f"Options: {', '.join(allowed) or 'none'}.")
 
 
 def build(name: str, **options: Any) -> Estimator:
@@ -119,24 +155,50 @@ def build(name: str, **options: Any) -> Estimator:
     >>> build("pos", window_s=2.0).name
     'pos'
     """
-    _load()
+    return find(name).make(**options)
+
+
+def find(name: str) -> Entry:
+    """Return the entry called ``name``, with the function or class behind it."""
+    for kind in HOMES:
+        if name in _entries:
+            break
+        _load(kind)
     if name not in _entries:
-        raise ValueError(f"registry: no estimator is called {name!r}.{_hint(name, _entries)} "
-                         f"Known: {', '.join(sorted(_entries))}.")
-    return _entries[name].make(**options)
+        missing = "" if has_networks() else " Networks are not among them, for torch is not installed."
+        raise ValueError(f"registry: no estimator is called {name!r}.{near_miss(name, _entries)} "
+                         f"Known: {', '.join(sorted(_entries))}.{missing}")
+    return _entries[name]
 
 
-def available() -> dict[str, Entry]:
-    """Return all registered names, in alphabetical order, with citation and one-line summary."""
-    _load()
-    return dict(sorted(_entries.items()))
+def available(kind: str | None = None) -> dict[str, Entry]:
+    """Return all registered names, in alphabetical order, with citation and one-line summary.
+
+    Args:
+        kind: ``method`` or ``network``; default both. Without torch there are no networks.
+    """
+    if kind is not None and kind not in HOMES:
+        raise ValueError(f"registry: kind must be one of {', '.join(HOMES)}, got {kind!r}.")
+    for home in HOMES if kind is None else (kind,):
+        _load(home)
+    return {name: entry for name, entry in sorted(_entries.items()) if kind in (None, entry.kind)}
 
 
-def _load() -> None:
-    for home in HOMES:
-        importlib.import_module(home)
+def has_networks() -> bool:
+    """Whether networks can be loaded here."""
+    return importlib.util.find_spec("torch") is not None
 
 
-def _hint(word: str, known: Any) -> str:
+def _load(kind: str) -> None:
+    if kind != "network" or has_networks():
+        importlib.import_module(HOMES[kind])
+
+
+def near_miss(word: Any, known: Any) -> str:
+    """Return a hint at the name that was meant, or nothing.
+
+    >>> near_miss("chorm", ["chrom", "pos"])
+    " Did you mean 'chrom'?"
+    """
     near = difflib.get_close_matches(str(word).lower(), list(known), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -53,10 +53,10 @@ def test_a_wrong_option_is_answered_with_the_right_one():
         registry.build("pos", windows_s=2)
 
 
-def test_everything_registered_keeps_the_contract():
+def test_every_registered_method_keeps_the_contract():
     clip = Clip(fs=30, rgb=trace(300))
-    assert list(registry.available()) == ["chrom", "green", "ica", "lgi", "omit", "pbv", "pos"]
-    for name, entry in registry.available().items():
+    assert list(registry.available("method")) == ["chrom", "green", "ica", "lgi", "omit", "pbv", "pos"]
+    for name, entry in registry.available("method").items():
         estimator = registry.build(name)
         assert isinstance(estimator, registry.Estimator) and estimator.name == name and entry.cites and entry.summary
         pulse = estimator.predict(clip)

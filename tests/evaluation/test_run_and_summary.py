@@ -272,8 +272,8 @@ def test_wrong_calls_are_one_clear_error(call, message):
         call()
 
 
-def test_everything_registered_can_be_evaluated():
-    rows = evaluate(list(registry.available()), [clip(75)])
+def test_every_registered_method_can_be_evaluated():
+    rows = evaluate(list(registry.available("method")), [clip(75)])
     assert (abs(rows.hr_pred - 75) < 1).all()
 
 

@@ -1,0 +1,200 @@
+"""What a network costs: parameters, multiplications, and time on this machine.
+
+Two counts stand side by side, because published figures were made by two kinds of counter.
+
+- **All**: PyTorch's own counter watches every matrix product and convolution, also those written as functions
+  (attention, weights computed on the way). One multiplication with its addition is one MAC.
+- **Visible**: what a counter that hooks into calls sees, such as thop: the layers of ``torch.nn`` that are called.
+  Weights used without calling their layer, and parameters that belong to no such layer, are invisible to it.
+
+Neither counts what is done number by number: normalisation, activations, pooling, Fourier transforms, and the selective
+scan of Mamba (about 5 operations for each of its ``T x D x N`` state values). On a real machine these take time too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from .network import Network
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MATRIX_TIMES_VECTOR = {torch.ops.aten.mv: lambda matrix, vector, **_: 2 * matrix[0] * matrix[1]}
+"""PyTorch's counter leaves these out."""
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Sizes of a network for one clip.
+
+    Attributes:
+        params: all parameters.
+        trainable: those that training may change.
+        macs: multiplications with additions, for the whole clip.
+        params_visible, macs_visible: what a counter with hooks sees.
+    """
+
+    params: int
+    trainable: int
+    macs: int
+    params_visible: int
+    macs_visible: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a network is run when it is timed.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` ...
+        threads: of a CPU; None: as PyTorch is set.
+        precision: ``float32``, or ``bfloat16`` or ``float16`` under autocast, as in training.
+        compile: with ``torch.compile``.
+        channels_last: pictures and kernels in memory with their channels last.
+    """
+
+    device: str = "cpu"
+    threads: int | None = None
+    precision: str = "float32"
+    compile: bool = False
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"Setting: precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How long one clip takes, in milliseconds."""
+
+    min_ms: float
+    median_ms: float
+    frames: int
+    clock: str                               # ``wall``, or ``cpu``: time of this process alone
+
+    @property
+    def ms_per_frame(self) -> float:
+        return self.min_ms / self.frames
+
+
+def count(network: Network, *, frames: int, size_px: int) -> Cost:
+    """Return what one clip costs. Nothing is computed: only shapes travel through the network (PyTorch's meta device).
+
+    Where a network cannot do that, it runs once on the CPU instead.
+
+    >>> from rppg_lib.models.physformer import PhysFormer
+    >>> cost = count(PhysFormer(), frames=160, size_px=128)
+    >>> cost.params, round(cost.macs / 1e9, 2), round(cost.macs_visible / 1e9, 2)
+    (7380865, 51.23, 50.14)
+    """
+    params = list(network.parameters())
+    try:
+        macs, seen, called = _counted(network, "meta", frames, size_px)
+    except (NotImplementedError, RuntimeError):                      # an operation without a rule for shapes
+        macs, seen, called = _counted(network, "cpu", frames, size_px)
+    return Cost(params=sum(p.numel() for p in params), trainable=sum(p.numel() for p in params if p.requires_grad),
+                macs=macs, params_visible=called, macs_visible=seen)
+
+
+def latency(network: Network, *, frames: int, size_px: int, repeats: int = 5,
+            setting: Setting = Setting()) -> Latency:
+    """Return how long one clip takes: fastest and median of several runs.
+
+    A single CPU thread is timed by the processor time of this process, which other programs do not lengthen; several
+    threads and GPUs by the clock on the wall. The network is copied and in eval mode; no gradients. The first run (on
+    a GPU the first three) does not count.
+    """
+    device = torch.device(setting.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("latency: needs a GPU for device 'cuda', but PyTorch finds none. Use device='cpu'.")
+    clip = torch.randn(1, 3 * len(network.normalise), frames, size_px, size_px,
+                       generator=torch.Generator().manual_seed(0)).to(device)
+    copied = copy.deepcopy(network).eval().to(device)
+    if setting.channels_last:
+        clip, copied = clip.to(memory_format=torch.channels_last_3d), _channels_last(copied)
+    call = torch.compile(copied) if setting.compile else copied
+    with _threads(setting.threads), torch.no_grad(), torch.autocast(
+            device.type, PRECISIONS[setting.precision], enabled=setting.precision != "float32"):
+        clock = "cpu" if device.type == "cpu" and torch.get_num_threads() == 1 else "wall"
+        tick = time.process_time if clock == "cpu" else time.perf_counter
+        for _ in range(1 if device.type == "cpu" else 3):
+            call(clip)
+        times = [_timed(call, clip, tick) for _ in range(repeats)]
+    return Latency(min_ms=1e3 * min(times), median_ms=1e3 * statistics.median(times), frames=frames, clock=clock)
+
+
+def _timed(call, clip: Tensor, tick) -> float:
+    wait = torch.cuda.synchronize if clip.is_cuda else lambda: None
+    wait()
+    begin = tick()
+    call(clip)
+    wait()
+    return tick() - begin
+
+
+def _counted(network: Network, device: str, frames: int, size_px: int) -> tuple[int, int, int]:
+    """Return all MACs, those seen by hooks, and the parameters of the layers that were called."""
+    copied = copy.deepcopy(network).to(device).eval()
+    clip = torch.zeros(1, 3 * len(network.normalise), frames, size_px, size_px, device=device)
+    with _hooked(copied) as seen, FlopCounterMode(display=False, custom_mapping=MATRIX_TIMES_VECTOR) as counter:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):          # fused attention has no rule on every device
+            copied(clip)
+    return counter.get_total_flops() // 2, sum(macs for _, macs in seen), _sizes({layer for layer, _ in seen})
+
+
+@contextlib.contextmanager
+def _hooked(network: nn.Module) -> Iterator[list[tuple[nn.Module, int]]]:
+    """Collect every call of a layer of ``torch.nn``, with its MACs."""
+    seen: list[tuple[nn.Module, int]] = []
+    layers = [layer for layer in network.modules()
+              if type(layer).__module__.startswith("torch.nn.") and not any(layer.children())]
+    handles = [layer.register_forward_hook(lambda layer, given, out: seen.append((layer, _macs(layer, given[0], out))))
+               for layer in layers]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _macs(layer: nn.Module, given: Tensor, out: Tensor) -> int:
+    if isinstance(layer, CONVOLUTIONS):
+        return out.numel() * layer.weight[0].numel()                 # each output: one kernel
+    if isinstance(layer, TRANSPOSED):
+        return given.numel() * layer.weight[0].numel()               # each input: spread by one kernel
+    return out.numel() * layer.in_features if isinstance(layer, nn.Linear) else 0
+
+
+def _sizes(layers: set[nn.Module]) -> int:
+    return sum(p.numel() for layer in layers for p in layer.parameters())
+
+
+def _channels_last(network: nn.Module) -> nn.Module:
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in network.parameters():
+        if parameter.ndim in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+    return network
+
+
+@contextlib.contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
