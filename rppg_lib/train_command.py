@@ -1,0 +1,233 @@
+"""What ``rppg train`` and ``rppg evaluate`` do: a network is trained on a clip store, and judged on other people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import output_dir, written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .data import ClipStore, Split
+    from .models import Network
+    from .training import Fitted
+
+PEOPLE = "people.json"
+"""In the folder of a training: who was trained on, so that nobody of them is ever judged."""
+BASELINE = "pos"
+PROFILES = ("quick", "full", "paper")
+SHARES = (0.6, 0.15, 0.25)
+"""Of the people: to train, to stop by, to judge."""
+
+
+def add_train_options(command: ArgumentParser) -> None:
+    """Say what ``rppg train`` takes."""
+    command.add_argument("name", metavar="NAME", help="of the network, see rppg models")
+    command.add_argument("--profile", choices=PROFILES, default="quick", help="quick: tiny network, minutes on a CPU; "
+                         "full: published size, for a GPU; paper: published settings, with --data (default: quick)")
+    command.add_argument("-p", action="append", default=[], dest="given", metavar="NAME=VALUE",
+                         help="set lr, epochs, batch, seed, ... or a setting of the network; may be repeated")
+    command.add_argument("--data", type=Path, metavar="STORE", help="a clip store (default: the simulated one of the "
+                         "profile, made first if need be)")
+    command.add_argument("--out", type=Path, metavar="DIR", help="checkpoints and results (default: below "
+                         "build/training)")
+    command.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
+    command.add_argument("--jobs", type=int, default=2, metavar="N", help="recordings made at a time (default: 2)")
+
+
+def add_evaluate_options(command: ArgumentParser) -> None:
+    """Say what ``rppg evaluate`` takes."""
+    command.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="folder that rppg train wrote")
+    command.add_argument("data", type=Path, metavar="DATA", help="folder of a clip store")
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+
+def train(args: Namespace, say: Callable[[str], Any]) -> bool:
+    """Train a network, judge it on the people kept apart, write and say the table."""
+    from accelerate import PartialState
+
+    from .data import ClipStore, split_subjects
+    from .registry import find
+    from .training import TrainingData, WaveObjective, fit
+    from .training.device import random_state_kept
+    from .training.recipes import recipe
+
+    entry = find(args.name)
+    if entry.kind != "network":
+        raise ValueError(f"train: {args.name} is a method without weights; there is nothing to train. "
+                         f"Networks: see rppg models.")
+    how = recipe(args.name, args.profile)
+    given = _parameters(args.given, entry.made_of, how.config)
+    config = dataclasses.replace(how.config, **given["fit"])
+    store = ClipStore.open(args.data) if args.data else _simulated(args)
+    with random_state_kept(seed=config.seed):
+        network = entry.made_of(_network_config(entry.made_of, args.profile, store, given["network"]))
+    split = split_subjects(store.subjects, shares=SHARES, seed=config.seed)
+    data = TrainingData(*(_windows(store, network, people, config.augment if people is split.train else None)
+                          for people in (split.train, split.validation)))
+    folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
+    if PartialState().is_main_process:                               # before: a killed training has a checkpoint, too
+        with written_whole(folder / PEOPLE) as file:
+            people = {part: sorted(getattr(split, part)) for part in ("train", "validation", "test")}
+            file.write(json.dumps({"datasets": sorted(_datasets(store)), **people}, indent=1) + "\n")
+    fitted = fit(network, WaveObjective(how.losses), data, config, folder=folder, resume=not args.fresh,
+                 progress=sys.stderr.isatty())
+    if not PartialState().is_main_process:                           # of several: the first judges and writes
+        return True
+    rows = _judged(network, store, split.test)
+    path = _results(args, fitted, rows, store, {"losses": how.losses, "network": network.settings,
+                                                "fit": config.to_json(), "source": how.source, "note": how.note})
+    say(_text(rows) + f"\n\n{_who(store, split)}\n{folder}\n{path}")
+    return True
+
+
+def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
+    """Judge a checkpoint on a store, beside POS, without the people it was trained on."""
+    from .data import ClipStore
+    from .models import load_network
+
+    network, store = load_network(args.checkpoint), ClipStore.open(args.data)
+    known = _trained_on(args.checkpoint, store)
+    people = set(store.subjects) - known
+    if not people:
+        raise ValueError(f"evaluate: {args.checkpoint} was trained on everybody in {args.data}, so nothing would be "
+                         f"learned from judging it there. Use a store of other people.")
+    rows = _judged(network, store, people)
+    left_out = len(set(store.subjects) & known)
+    if args.json:
+        say(json.dumps({"checkpoint": str(args.checkpoint), "data": str(args.data), "content": store.content_hash,
+                        "datasets": sorted(_datasets(store)), "left_out": left_out, "trained": network.facts,
+                        "table": _plain(rows)}, indent=1, allow_nan=False))
+    else:
+        say(f"{_text(rows)}\n\n{', '.join(sorted(_datasets(store)))}: {len(people)} people"
+            + (f"; {left_out} it was trained on are left out" if left_out else ""))
+    return True
+
+
+def _parameters(given: list[str], kind: type[Network], config: Any) -> dict[str, dict[str, Any]]:
+    """Return what was given as settings of the training and of the network."""
+    from .registry import near_miss
+
+    fields = {field.name for field in dataclasses.fields(config)} - {"augment", "frozen"}
+    own = {field.name: getattr(kind.Config(), field.name) for field in dataclasses.fields(kind.Config)}
+    found: dict[str, dict[str, Any]] = {"fit": {}, "network": {}}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or (name not in fields and name not in own):
+            known = sorted({*fields, *own})
+            raise ValueError(f"train: -p needs NAME=VALUE with a known name, got {text!r}.{near_miss(name, known)} "
+                             f"Names: {', '.join(known)}.")
+        try:
+            plain = json.loads(value)                                # numbers, true, null
+        except json.JSONDecodeError:
+            plain = value
+        found["fit" if name in fields else "network"][name] = plain
+    return found
+
+
+def _simulated(args: Namespace) -> ClipStore:
+    """Return the simulated store of the profile, the same that ``rppg simulate`` makes."""
+    from .data import build_store, simulated_sources
+    from .simulate_command import FOLDER, PROFILES
+
+    if args.profile not in PROFILES:
+        raise ValueError(f"train: profile {args.profile} is for recordings of real people. Name their store with "
+                         f"--data; without any, use profile full.")
+    settings = {field.name: getattr(PROFILES[args.profile], field.name)
+                for field in dataclasses.fields(PROFILES[args.profile])}
+    sources = simulated_sources(settings.pop("people"), **settings)
+    return build_store(sources, output_dir(FOLDER), name=f"simulated-{args.profile}", jobs=args.jobs,
+                       progress=sys.stderr.isatty())
+
+
+def _network_config(kind: type[Network], profile: str, store: ClipStore, given: dict[str, Any]) -> Any:
+    """Return the network's published size, or its tiny one, for pictures of the store's size."""
+    sizes = {record.size_px for record in store.records}
+    width, height = sizes.pop()
+    if sizes or width != height:
+        raise ValueError(f"train: needs square pictures of one size, {store.path} has others. "
+                         f"Build it with one size_px.")
+    config = kind.tiny() if profile == "quick" and hasattr(kind, "tiny") else kind.Config()
+    return dataclasses.replace(config, **{"size_px": width} | given)
+
+
+def _windows(store: ClipStore, network: Network, people: frozenset[str], augment: Any) -> Any:
+    from .data import Windows
+
+    frames = network.config.frames
+    margin = augment.margin(frames) if augment else 0
+    return Windows(store, frames=frames, subjects=people, margin=margin)
+
+
+def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str]) -> pd.DataFrame:
+    """Return the summary of network and POS on the clips of these people."""
+    from .evaluation import evaluate as judge
+    from .evaluation import summarise
+    from .models import NetworkEstimator
+
+    clips = [store.clip(record) for record in store.records if record.subject in people]
+    clips = [clip for clip in clips if clip.label is not None]
+    methods = [NetworkEstimator(network)] + ([BASELINE] if all(clip.rgb is not None for clip in clips) else [])
+    return summarise(judge(methods, clips))
+
+
+def _trained_on(checkpoint: Path, store: ClipStore) -> set[str]:
+    """Return whom of a store's data sets the network has seen: a name in another data set is another person."""
+    for folder in (checkpoint, checkpoint.parent):
+        if (folder / PEOPLE).is_file():
+            try:
+                told = json.loads((folder / PEOPLE).read_text(encoding="utf-8"))
+                seen, datasets = {*told["train"], *told["validation"]}, set(told["datasets"])
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise ValueError(f"evaluate: {folder / PEOPLE} does not say who was trained on ({error}). "
+                                 f"Train again.") from None
+            return {record.subject for record in store.records
+                    if record.subject in seen and record.dataset in datasets}
+    return set()
+
+
+def _results(args: Namespace, fitted: Fitted, rows: pd.DataFrame, store: ClipStore, config: dict[str, Any]) -> Path:
+    from . import results
+
+    kind = "simulated" if _datasets(store) == {"simulated"} else "recorded"
+    return results.save(f"train_{args.name}", {"test": rows, "history": fitted.history}, profile=_label(args),
+                        data=f"{kind}: {store.path.name}, content {store.content_hash[:12]}",
+                        seed=fitted.facts["seed"], config=config | {"made": fitted.facts["made"]}, folder=fitted.folder)
+
+
+def _label(args: Namespace) -> str:
+    return "+".join([args.profile, *args.given])
+
+
+def _datasets(store: ClipStore) -> set[str]:
+    return {record.dataset for record in store.records}
+
+
+def _who(store: ClipStore, split: Split) -> str:
+    return (f"{', '.join(sorted(_datasets(store)))} ({store.path.name}): trained on {len(split.train)} people, stopped "
+            f"by {len(split.validation)}, judged on {len(split.test)} others")
+
+
+def _plain(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{key: None if isinstance(value, float) and not math.isfinite(value) else value
+             for key, value in row.items()} for row in rows.reset_index().to_dict("records")]
+
+
+def _text(rows: pd.DataFrame) -> str:
+    """Return the table: each metric with its 95 % interval over people."""
+    def cell(row: Any, name: str) -> str:
+        return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
+
+    lines = [["", "clips", "failed", "people", "MAE/bpm", "RMSE/bpm", "r", "SNR/dB"]]
+    lines += [[str(name), f"{row['n']:.0f}", f"{row['failed']:.0f}", f"{row['subjects']:.0f}",
+               *(cell(row, metric) for metric in ("mae", "rmse", "r", "snr_db"))] for name, row in rows.iterrows()]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in lines)

@@ -1,0 +1,118 @@
+"""What a training minimises: named terms. It also says what the network is fed, so that a stage may feed it labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from .. import losses
+from ..data import Batch
+from ..data.normalise import normalise
+from ..models import pulse_of
+from ..registry import near_miss
+
+Loss = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def _timeless(loss: Callable[[Tensor, Tensor], Tensor], pred: Tensor, truth: Tensor, fs: float) -> Tensor:
+    return loss(pred, truth)
+
+
+def _rated(loss: Callable[..., Tensor], pred: Tensor, truth: Tensor, fs: float, **options: Any) -> Tensor:
+    return loss(pred, truth, fs=fs, **options)
+
+
+def _dilate(pred: Tensor, truth: Tensor, fs: float) -> Tensor:
+    # At gamma 0.01 frames snap onto frames, and for a pure lag the slope often points the wrong way; at 0.1 hardly.
+    return losses.dilate(losses.standardise(pred), losses.standardise(truth), gamma=0.1) / pred.shape[-1]
+
+
+LOSSES: dict[str, Loss] = {
+    "pearson": partial(_timeless, losses.negative_pearson),
+    "mse": partial(_timeless, losses.mse),
+    "spectral": partial(_rated, losses.spectral_cross_entropy),
+    "spectral_field": partial(_rated, losses.spectral_cross_entropy, form="field"),
+    "label_distribution": partial(_rated, losses.label_distribution),
+    "snr": partial(_rated, losses.snr_loss),
+    "dilate": _dilate,
+}
+"""Losses by name: ``(pred (B, T), truth (B, T), fs) -> (B,)``. DILATE is of standardised waves, and per frame."""
+
+
+class Objective(nn.Module):
+    """What is minimised: the sum of named terms, each a mean over the clips of the batch.
+
+    Write ``forward``. Everything else has a sensible beginning:
+
+    - Parameters of the objective (weights of terms that are learned) are trained and saved with the network.
+      Weight decay leaves them alone.
+    - A part of which nothing is to be trained (a teacher, ``requires_grad_(False)``) runs in eval mode, gets no
+      gradient and is not saved.
+    - The objective is computed in float32, whatever the network's precision.
+
+    >>> class Imitate(Objective):
+    ...     '''Do as the teacher does.'''
+    ...     def __init__(self, teacher):
+    ...         super().__init__()
+    ...         self.teacher = teacher.requires_grad_(False)
+    ...     def forward(self, output, truth, batch):
+    ...         taught = pulse_of(self.teacher(normalise(batch.frames, self.teacher.normalise)))
+    ...         return {"imitate": (pulse_of(output) - taught).square().mean()}
+    """
+
+    def feed(self, network: nn.Module, batch: Batch) -> Any:
+        """Return what the network is fed; here pictures, normalised as it wants them.
+
+        An autoencoder of labels is fed ``batch.label``.
+        """
+        return normalise(batch.frames, network.normalise)
+
+    def begin(self, epoch: int) -> None:
+        """Called before each epoch, from 0 on: for terms whose weight depends on it."""
+
+    def forward(self, output: Any, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return the terms.
+
+        Args:
+            output: what the network gave: the pulse ``(B, T)``, or an object that has it as ``pulse``.
+            truth: ``(B, T)`` label, standardised, or as change from frame to frame if that is the network's target.
+            batch: where these come from, with ``fs``, ``label``, ``subject``.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: needs forward(output, truth, batch) -> dict of terms. "
+                                  f"Write it.")
+
+
+class WaveObjective(Objective):
+    """A weighted sum of losses by name between the pulse and its label; the names are in ``LOSSES``.
+
+    >>> objective = WaveObjective({"pearson": 1.0, "spectral": 0.1})
+    >>> objective
+    WaveObjective(pearson: 1.0, spectral: 0.1)
+    >>> WaveObjective({"pearsn": 1.0})
+    Traceback (most recent call last):
+        ...
+    ValueError: WaveObjective: there is no loss 'pearsn'. Did you mean 'pearson'? Losses: dilate, label_distribution,
+        mse, pearson, snr, spectral, spectral_field.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        for name, weight in weights.items():
+            if name not in LOSSES:
+                raise ValueError(f"WaveObjective: there is no loss {name!r}.{near_miss(name, LOSSES)} "
+                                 f"Losses: {', '.join(sorted(LOSSES))}.")
+            if not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+                raise ValueError(f"WaveObjective: the weight of {name} must be a number above 0, got {weight!r}.")
+        if not weights:
+            raise ValueError(f"WaveObjective: needs at least one loss. Losses: {', '.join(sorted(LOSSES))}.")
+        self.weights = dict(weights)
+
+    def forward(self, output: Any, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
+        pulse = pulse_of(output)
+        return {name: weight * LOSSES[name](pulse, truth, batch.fs).mean() for name, weight in self.weights.items()}
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}: {weight}" for name, weight in self.weights.items())

@@ -1,0 +1,135 @@
+"""What `rppg train` and `rppg evaluate` do, on a store of six people that takes a second to learn."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from rppg_lib import results, train_command
+from rppg_lib.data import ClipSource, build_store
+from rppg_lib.types import Clip
+
+FS = 30.0
+
+
+def clip(number, dataset="simulated"):
+    rng = np.random.default_rng(number)
+    t = np.arange(150) / FS
+    beat = np.sin(2 * np.pi * (1.0 + 0.15 * number) * t)
+    frames = 120 - 6 * beat[:, None, None, None] * [0.4, 1.0, 0.6] + rng.normal(size=(150, 16, 16, 3))
+    frames = frames.round().astype(np.uint8)
+    return Clip(id=f"clip {number}", subject=f"person {number}", dataset=dataset, fs=FS, label=beat, frames=frames,
+                rgb=frames.mean((1, 2)))
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stores")
+    sets = {"six": range(6), "others": range(4, 9)}
+    found = {name: build_store([ClipSource(clip=clip(n)) for n in people], folder, name=name, jobs=1, progress=False)
+             for name, people in sets.items()}
+    found["elsewhere"] = build_store([ClipSource(clip=clip(n, "another")) for n in range(2)], folder, name="elsewhere",
+                                     jobs=1, progress=False)
+    return found
+
+
+def call(function, *words):
+    """Return what the command says for these words."""
+    parser, said = argparse.ArgumentParser(), []
+    (train_command.add_train_options if function is train_command.train else train_command.add_evaluate_options)(parser)
+    assert function(parser.parse_args([str(word) for word in words]), said.append)
+    return "\n".join(said)
+
+
+@pytest.fixture(scope="module")
+def trained(stores, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    text = call(train_command.train, "physnet", "--data", stores["six"].path, "--out", folder, "-p", "epochs=2",
+                "-p", "width=4", "-p", "size_px=16", "-p", "lr=0.01")
+    return folder, text
+
+
+def test_train_says_a_table_of_network_and_pos_on_people_kept_apart(trained):
+    _, text = trained
+    lines = text.splitlines()
+    assert lines[0].split()[:3] == ["clips", "failed", "people"]
+    assert [line.split()[:3] for line in lines[1:3]] == [["physnet", "2", "0"], ["pos", "2", "0"]]
+    assert "trained on 3 people, stopped by 1, judged on 2 others" in text
+
+
+def test_train_writes_a_result_that_says_how_it_was_made(trained, stores):
+    folder, _ = trained
+    path = folder / "train_physnet.quick+epochs=2+width=4+size_px=16+lr=0.01.json"
+    found = results.load(path)
+    assert set(found.tables) == {"test", "history"} and len(found.tables["history"]) == 2
+    assert found.data.startswith("simulated: six-") and stores["six"].content_hash[:12] in found.data
+    assert found.config["fit"]["lr"] == 0.01 and found.config["network"]["width"] == 4
+    assert found.config["losses"] == {"pearson": 1.0} and "revision" in found.config["made"]
+
+
+def test_the_same_command_goes_on_and_fresh_begins_anew(trained, stores):
+    folder, text = trained
+    words = ("physnet", "--data", stores["six"].path, "--out", folder, "-p", "epochs=2", "-p", "width=4",
+             "-p", "size_px=16", "-p", "lr=0.01")
+    before = (folder / "last").stat().st_mtime_ns
+    checkpoint = folder / (folder / "last").read_text().strip()
+    wrote = (checkpoint / "training.json").stat().st_mtime_ns
+    assert call(train_command.train, *words).splitlines()[:3] == text.splitlines()[:3]
+    assert (checkpoint / "training.json").stat().st_mtime_ns == wrote
+    with pytest.raises(ValueError, match="config.lr is 0.01 there, 0.005 here"):
+        call(train_command.train, *words[:-2])
+    assert call(train_command.train, *words, "--fresh").splitlines()[:3] == text.splitlines()[:3]
+    assert (folder / "last").stat().st_mtime_ns > before
+
+
+def test_evaluate_leaves_out_whom_the_network_was_trained_on(trained, stores):
+    folder, text = trained
+    same = call(train_command.evaluate, folder, stores["six"].path)
+    assert same.splitlines()[:3] == text.splitlines()[:3]
+    assert "2 people; 4 it was trained on are left out" in same
+    told = json.loads(call(train_command.evaluate, folder, stores["others"].path, "--json"))
+    known = json.loads((folder / "people.json").read_text())
+    seen = {*known["train"], *known["validation"]} & {f"person {n}" for n in range(4, 9)}
+    assert told["left_out"] == len(seen) and told["table"][0]["subjects"] == 5 - len(seen)
+    assert told["table"][0]["method"] == "physnet" and told["trained"]["seed"] == 0
+
+
+def test_a_name_in_another_data_set_is_another_person(trained, stores):
+    told = json.loads(call(train_command.evaluate, trained[0], stores["elsewhere"].path, "--json"))
+    assert told["left_out"] == 0 and told["table"][0]["subjects"] == 2
+
+
+def test_a_checkpoint_in_the_folder_can_be_named_itself(trained, stores):
+    folder, _ = trained
+    checkpoint = folder / (folder / "best").read_text().strip()
+    assert "4 it was trained on" in call(train_command.evaluate, checkpoint, stores["six"].path)
+
+
+@pytest.mark.parametrize("words, text", [
+    (("pos",), "pos is a method without weights"),
+    (("physnet", "-p", "epoch=2"), r"known name, got 'epoch=2'. Did you mean 'epochs'\?"),
+    (("physnet", "-p", "epochs"), "needs NAME=VALUE"),
+    (("physnet", "-p", "epochs=two"), "epochs must be a whole number of at least 1, got 'two'"),
+    (("physnet", "--profile", "paper"), "Name their store with --data"),
+    (("physnt",), "Did you mean 'physnet'"),
+])
+def test_what_cannot_be_trained_is_said(words, text):
+    with pytest.raises(ValueError, match=text):
+        call(train_command.train, *words)
+
+
+def test_a_network_that_has_seen_everybody_is_not_judged(trained, stores, tmp_path):
+    folder, _ = trained
+    known = json.loads((folder / "people.json").read_text())
+    everybody = tmp_path / "copy"
+    everybody.mkdir()
+    (everybody / "people.json").write_text(json.dumps(known | {"train": [f"person {n}" for n in range(6)]}))
+    for name in ("weights.safetensors", "network.json"):
+        checkpoint = folder / (folder / "best").read_text().strip()
+        (everybody / name).write_bytes((checkpoint / name).read_bytes())
+    with pytest.raises(ValueError, match="was trained on everybody"):
+        call(train_command.evaluate, everybody, stores["six"].path)
+    (everybody / "people.json").write_text("[]")
+    with pytest.raises(ValueError, match="does not say who was trained on"):
+        call(train_command.evaluate, everybody, stores["six"].path)
