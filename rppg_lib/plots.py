@@ -27,6 +27,13 @@ METHOD_LOOKS = {
 }
 """Colour and marker of each method, everywhere."""
 
+NETWORK_LOOKS = {
+    "physnet": ("#882255", "v"), "factorizephys": ("#117733", "s"), "efficientphys": ("#CC6677", "D"),
+    "tscan": ("#999933", "P"), "deepphys": ("#661100", "X"), "physformer": ("#332288", "^"),
+    "rhythmmamba": ("#44AA99", "<"),
+}
+"""The same for networks; colours are Paul Tol's. A control such as ``physnet, untrained`` has a grey of its own."""
+
 TRUTH = "black"
 SHOWN_HZ = (0.65, 4.0)
 """Where a beat has what eyes look for: its rate, and the next one or two harmonics."""
@@ -43,8 +50,10 @@ def use_style() -> None:
 
 
 def method_look(name: str) -> tuple[str, str]:
-    """Return colour and marker of a method; a new one gets a dark grey star."""
-    return METHOD_LOOKS.get(name, ("#444444", "*"))
+    """Return colour and marker of a method or network; a new one gets a dark grey star, a control a light one."""
+    if ", " in name:
+        return "#999999", NETWORK_LOOKS.get(name.split(", ")[0], ("", "*"))[1]
+    return (METHOD_LOOKS | NETWORK_LOOKS).get(name, ("#444444", "*"))
 
 
 def plot_wave(ax: Axes, wave: np.ndarray, *, fs: float, label: str = "", colour: str = TRUTH, start_s: float = 0.0,
@@ -128,6 +137,20 @@ def plot_growth(ax: Axes, table: pd.DataFrame, *, metric: str = "mae") -> Axes:
         ends[method] = (rows.index[-1], rows[metric].iloc[-1])
     ax.set(xlabel="strength", ylabel=UNITS[metric])
     _name_ends(ax, ends)
+    return ax
+
+
+def plot_learning(ax: Axes, history: list[dict], *, colour: str = METHOD_LOOKS["pos"][0]) -> Axes:
+    """Draw the loss of each epoch on what is learned from (line) and on people it has not seen (dots, dashed)."""
+    table = pd.DataFrame(history)
+    last = table.epoch.iloc[-1]
+    for column, look, name in (("loss", "-", "learned from"), ("validation_loss", "o--", "held out")):
+        if column in table:
+            ax.plot(table.epoch, table[column], look, color=colour, markersize=4)
+            ax.annotate(name, (last, table[column].iloc[-1]), xytext=(5, 0), textcoords="offset points", color=colour,
+                        va="center", annotation_clip=False)
+    ax.set(xlabel="epoch", ylabel="loss")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     return ax
 
 

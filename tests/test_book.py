@@ -347,7 +347,7 @@ def test_the_code_on_adding_a_method_runs_as_it_stands(monkeypatch):
     names = {}
     for block in blocks:
         exec(compile(block, "book/add-a-model/index.md", "exec"), names)
-    assert "gr" in registry.available()
+    assert {"gr", "patchtcn"} <= set(registry.available())
 
 
 def blocks_of(page):
@@ -372,6 +372,74 @@ def test_the_code_on_a_trace_of_your_own_finds_the_rate(stamps, tmp_path, monkey
         exec(compile(block, "book/own-trace.md", "exec"), names)
     assert abs(names["rate_bpm"] - 66) < 2 and names["good"] > 0.5
     assert names["fs"] == 30 and abs(len(names["beats_s"]) - len(clip.truth.pulse.beats_s)) <= 3
+
+
+@pytest.mark.slow
+def test_the_code_on_training_runs_from_films_to_stages(tmp_path, monkeypatch):
+    import numpy as np
+    import pandas as pd
+
+    from rppg_lib import simulate
+
+    stage = simulate.Stage(size_px=(320, 240), face_px=110)
+    for number, name in enumerate(("ann", "bob")):
+        film = simulate.film(number, seconds=4, stage=stage)
+        film.write(tmp_path / f"{name}.mp4")
+        pd.DataFrame({"time_s": film.times_s, "ppg": film.label}).to_csv(tmp_path / f"{name}.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks_of("training.md"):
+        exec(compile(block, "book/training.md", "exec"), names)
+    assert list(names["table"].index) == ["physnet", "pos"] and names["table"]["n"].tolist() == [2, 2]
+    assert [len(getattr(names["people"], part)) for part in ("train", "validation", "test")] == [3, 1, 2]
+    for name in ("ann", "bob"):
+        kept, lazy = (names[store].clip(name) for store in ("mine", "lazy"))
+        assert kept.fs == 30 and kept.frames.shape[1:] == (36, 36, 3) and kept.rgb is not None
+        assert (np.array(kept.frames) == lazy.frames).all() and (np.array(kept.label) == lazy.label).all()
+    there = {path.name for path in (tmp_path / "run").rglob("*")}
+    assert there >= {"best", "last", "step-000002", "weights.safetensors", "network.json", "training.safetensors",
+                     "training.json", "curves"}
+    assert [path.name for path in sorted((tmp_path / "staged").iterdir())] == ["1-rate", "2-shape"]
+
+
+def test_the_flags_for_several_processes_are_those_that_are_tested():
+    (line,) = re.findall(r"^accelerate launch (.*)$", (BOOK / "training.md").read_text("utf-8"), re.MULTILINE)
+    tested = (ROOT / "tests" / "training" / "test_real_processes.py").read_text("utf-8")
+    assert all(f'"{word}"' in tested for word in line.split() if word.startswith("--"))
+
+
+def test_the_commands_on_training_exist():
+    from rppg_lib import cli
+
+    for page in ("training.md", "networks.md"):
+        for line in re.findall(r"^rppg (.*?)(?: +#.*)?$", (BOOK / page).read_text("utf-8"), re.MULTILINE):
+            cli._parser().parse_args(line.split())
+
+
+def test_the_page_on_networks_has_every_network_with_the_figures_that_are_counted():
+    from rppg_lib.models_command import rows
+
+    counted = {row["name"]: row for row in rows() if row["kind"] == "network"}
+    lines = [[cell.strip(" `*") for cell in line.strip("|").split("|")]
+             for line in (BOOK / "networks.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    assert [line[0] for line in lines] == sorted(counted)
+    for name, size, params, reported_params, gmacs, visible, reported_gmacs in lines:
+        row = counted[name]
+        assert size == f"{row['frames']} × {row['size_px']}"
+        assert params == f"{row['params']:,}" and reported_params == f"{row['reported_params']:,}"
+        assert gmacs == f"{row['gmacs']:.2f}" and visible == f"{row['gmacs_visible']:.2f}"
+        assert reported_gmacs == f"{row['reported_gmacs']:.2f}"
+
+
+def test_the_page_on_networks_says_what_each_is_fed_and_asked_for():
+    text = (BOOK / "networks.md").read_text("utf-8")
+    for name, entry in registry.available("network").items():
+        (part,) = re.findall(rf"^## [^\n]*\(`{name}`\)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+        (fed,) = re.findall(r"\*\*Fed\*\* (.*?)\. \*\*Asked for\*\* the (wave|change)", part)
+        kind = entry.made_of
+        words = {"diff": "normalised differences", "standard": "standardised pictures", "raw": "pictures from 0 to 1"}
+        assert fed[0] == " and ".join(words[each] for each in kind.normalise) and fed[1] == kind.target
+        assert f"{{cite:p}}`{kind.cites}`" in part
 
 
 def test_the_code_on_the_simulator_runs_and_its_comments_are_true():

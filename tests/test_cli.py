@@ -159,7 +159,7 @@ def test_what_the_system_refuses_is_one_line(rppg, predictions):
 # models, doctor
 
 def test_every_registered_estimator_is_listed_with_its_citation(rppg):
-    lines = rppg("models").out.splitlines()
+    lines = rppg("models").out.split("\n\n")[0].splitlines()
     assert [line.split()[:2] for line in lines] == [[name, entry.cites] for name, entry in registry.available().items()]
     rows = json.loads(rppg("models", "--json").out)
     assert {row["name"]: row["summary"] for row in rows} == {n: e.summary for n, e in registry.available().items()}

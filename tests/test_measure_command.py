@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,14 +84,14 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_named_and_the_others_are_meas
 def test_the_options_reach_the_measurement(rppg):
     rppg("me.mp4")
     rppg("me.mp4", "--method", "chrom", "--region", "left cheek", "--window", 15, "--hop", 2, "--fast",
-         "--finder", "haar", "--seconds", 9)
+         "--finder", "haar", "--seconds", 9, "--checkpoint", "weights")
     rppg("0")
     (_, usual), (_, changed), (camera, live) = (pair for pair in rppg("me.mp4").asked[:3])
     del usual["progress"], changed["progress"]
     assert usual == {"method": "pos", "region": "skin", "window_s": 10, "hop_s": 1, "finder": "auto", "every": 1,
-                     "fs": None, "seconds": None}
+                     "fs": None, "seconds": None, "options": {}}
     assert changed == {"method": "chrom", "region": "left cheek", "window_s": 15, "hop_s": 2, "finder": "haar",
-                       "every": 3, "fs": None, "seconds": 9}
+                       "every": 3, "fs": None, "seconds": 9, "options": {"checkpoint": Path("weights")}}
     assert camera == 0 and live["seconds"] == measure_command.CAMERA_S
 
 

@@ -73,6 +73,8 @@ CALLS = {
     "bland_altman": (lambda ax: plots.plot_bland_altman(ax, agreement()), "mean of true and measured rate (bpm)",
                      "measured - true (bpm)"),
     "metric": (lambda ax: plots.plot_metric(ax, table()), "mean absolute error (bpm)", ""),
+    "learning": (lambda ax: plots.plot_learning(ax, [{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.5}]), "epoch",
+                 "loss"),
     "growth": (lambda ax: plots.plot_growth(ax, growth()), "strength", "mean absolute error (bpm)"),
 }
 
@@ -178,7 +180,7 @@ def test_a_metric_is_a_point_with_its_interval_in_the_row_of_its_condition(ax, m
 
 
 def test_many_methods_stay_in_the_row_of_their_condition_and_apart(ax):
-    plots.plot_metric(ax, table(methods=tuple(registry.available())))
+    plots.plot_metric(ax, table(methods=tuple(registry.available("method"))))
     at = np.array([found[1] for found in drawn_points(ax).values()])
     assert (abs(at - [0, 1, 2]) < 0.5).all() and (np.diff(at, axis=0) > 0.05).all()
 
@@ -227,15 +229,35 @@ def test_growth_is_a_line_and_a_band_for_each_method_named_at_its_end_and_readab
     assert min(np.diff(heights)) >= 0.06 * np.ptp(ax.get_ylim())
 
 
-def test_every_registered_method_has_a_colour_and_a_marker_of_its_own():
-    assert set(plots.METHOD_LOOKS) == set(registry.available())
-    colours, markers = zip(*plots.METHOD_LOOKS.values())
+@pytest.mark.parametrize("kind, looks", [("method", plots.METHOD_LOOKS), ("network", plots.NETWORK_LOOKS)])
+def test_everything_registered_has_a_colour_and_a_marker_of_its_own(kind, looks):
+    assert set(looks) == set(registry.available(kind))
+    colours, markers = zip(*looks.values())
     assert len(set(colours)) == len(set(markers)) == len(colours)
-    assert plots.TRUTH not in colours and plots.method_look("unheard of") not in plots.METHOD_LOOKS.values()
+    assert plots.TRUTH not in colours and plots.method_look("unheard of") not in looks.values()
 
 
-def test_no_two_methods_have_nearly_the_same_colour():
-    colours = np.array([to_rgb(colour) for colour, _ in plots.METHOD_LOOKS.values()])
+def test_a_control_is_grey_with_the_marker_of_its_network():
+    assert plots.method_look("physnet, untrained") == ("#999999", plots.method_look("physnet")[1])
+
+
+def test_a_learning_curve_shows_what_is_learned_from_as_a_line_and_held_out_people_as_dots(ax):
+    rows = [{"epoch": 1, "loss": 0.9, "validation_loss": 1.0}, {"epoch": 2, "loss": 0.5, "validation_loss": 0.7}]
+    plots.plot_learning(ax, rows)
+    seen, held = ax.lines
+    assert seen.get_xydata().tolist() == [[1, 0.9], [2, 0.5]] and seen.get_linestyle() == "-"
+    assert held.get_xydata().tolist() == [[1, 1.0], [2, 0.7]] and held.get_marker() == "o"
+    assert [text.get_text() for text in ax.texts] == ["learned from", "held out"]
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
+
+
+def test_a_learning_curve_without_validation_is_one_line(ax):
+    assert len(plots.plot_learning(ax, [{"epoch": 1, "loss": 0.9}]).lines) == 1
+
+
+@pytest.mark.parametrize("looks", [plots.METHOD_LOOKS, plots.NETWORK_LOOKS])
+def test_no_two_methods_have_nearly_the_same_colour(looks):
+    colours = np.array([to_rgb(colour) for colour, _ in looks.values()])
     apart = np.linalg.norm(colours[:, None] - colours, axis=-1) + 9 * np.eye(len(colours))
     assert apart.min() > 0.25
 

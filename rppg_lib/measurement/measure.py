@@ -7,13 +7,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..registry import build
+from ..registry import Estimator, build
 from ..signal import MIN_QUALITY_S
 from ..video import (
     FINDERS,
@@ -76,7 +77,19 @@ class Settings:
             raise ValueError(f"measure: finder must be one of {', '.join(FINDERS)}, got {self.finder!r}.")
         if check_region(self.region).startswith("patch"):
             raise ValueError(f"measure: needs one region, got {self.region!r}. Use video.face_trace for a grid.")
-        build(self.method, **self.options)               # an unknown name is an error now, not after minutes
+        if self.crops_px is not None and self.region == WHOLE_FRAME:     # an unknown name is an error now, too
+            raise ValueError(f"measure: {self.method} needs pictures of a face, but region={WHOLE_FRAME!r} looks for "
+                             f"none. Use a method that needs colours only, such as pos.")
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        """The method, with its options."""
+        return build(self.method, **self.options)
+
+    @property
+    def crops_px(self) -> int | None:
+        """The size of pictures the method needs, None if colours are enough."""
+        return self.estimator.size_px if getattr(self.estimator, "needs", "") == "frames" else None
 
 
 def measure(source: str | Path | int | Video, *, progress: Progress | None = None, **settings: Any) -> Measurement:
@@ -96,7 +109,8 @@ def measure(source: str | Path | int | Video, *, progress: Progress | None = Non
         if plan.region == WHOLE_FRAME:
             trace = frame_trace(video, progress=progress)
         else:
-            trace = face_trace(video, regions=(plan.region,), finder=plan.finder, every=plan.every, progress=progress)
+            trace = face_trace(video, regions=(plan.region,), finder=plan.finder, every=plan.every,
+                               crops_px=plan.crops_px, progress=progress)
     return judged(trace, plan, name=_name(source), took_s=time.perf_counter() - began)
 
 
@@ -108,7 +122,8 @@ def measure_faces(source: str | Path | int | Video, *, progress: Progress | None
         return [measure(source, progress=progress, **settings)]
     began = time.perf_counter()
     with _opened(source, plan) as video:
-        traces = face_traces(video, regions=(plan.region,), finder=plan.finder, every=plan.every, progress=progress)
+        traces = face_traces(video, regions=(plan.region,), finder=plan.finder, every=plan.every,
+                             crops_px=plan.crops_px, progress=progress)
     took_s = time.perf_counter() - began
     return [judged(trace, plan, name=_name(source), face=number, took_s=took_s) for number, trace in enumerate(traces)]
 
@@ -145,11 +160,10 @@ def judged(trace: FaceTrace, plan: Settings, *, name: str, face: int = 0, took_s
         longest = max((end - start for start, end in trace.stretches()), default=0.0)
         return _without_rate(base, "too short", f"the longest stretch with a face is {longest:.1f} s; it needs "
                                                 f"{MIN_QUALITY_S:g} s")
-    estimator = build(plan.method, **plan.options)
     readings, failed = [], []
     for clip in clips:
         try:
-            readings.append(read(clip, estimator, window_s=plan.window_s, hop_s=plan.hop_s))
+            readings.append(read(clip, plan.estimator, window_s=plan.window_s, hop_s=plan.hop_s))
         except ValueError as error:
             failed.append(f"from {clip.start_s:.1f} s on: {error}")
     base["notes"] += tuple(failed)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..signal.filters import uniform_times
+from ..signal.frames import resample_frames
 from ..types import Clip
 from .faces import LANDMARKS, check_finder, choice
 from .facetrace import GAP_S
@@ -16,6 +17,7 @@ from .regions import LEFT_EYE, RIGHT_EYE
 from .track import box_of
 
 BOXES = ("first", "follow")
+CROP_SCALE = 1.5                         # side of a crop over the larger side of the face's box: the habit of the field
 UNEVEN = 0.1
 """Time stamps that leave even ones by more than this share of a step are evened out when a clip is made."""
 
@@ -74,11 +76,11 @@ class FaceCrops:
                              f"{times[at]:.2f} and {times[at + 1]:.2f} s. Cut the film there.")
         even = times[0] + np.arange(len(times)) / fs
         if abs(even - times).max() * fs > UNEVEN:
-            pictures = mixed(pictures, times, at_s=uniform_times(times, fs=fs))
+            pictures = resample_frames(pictures, times, at_s=uniform_times(times, fs=fs))
         return Clip(frames=pictures, fs=fs, start_s=float(times[0]))
 
 
-def face_crops(source: Any, *, size_px: int = 72, scale: float = 1.5, box: str = "first", finder: Any = "auto",
+def face_crops(source: Any, *, size_px: int = 72, scale: float = CROP_SCALE, box: str = "first", finder: Any = "auto",
                every: int = 1, upright: bool = False) -> FaceCrops:
     """Cut the largest face out of a film as square pictures.
 
@@ -92,15 +94,24 @@ def face_crops(source: Any, *, size_px: int = 72, scale: float = 1.5, box: str =
         every: look in every n-th frame.
         upright: turn the square so that the eyes lie level; needs landmarks.
     """
-    for name, value, low, high in (("size_px", size_px, 8, 1024), ("every", every, 1, 1000)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise ValueError(f"face_crops: {name} must be a whole number from {low} to {high}, got {value!r}.")
+    check_size_px("face_crops: size_px", size_px)
+    _check_whole("face_crops: every", every, 1, 1000)
     if box not in BOXES:
         raise ValueError(f"face_crops: box must be one of {', '.join(BOXES)}, got {box!r}.")
     if not 0.5 <= scale <= 5:
         raise ValueError(f"face_crops: scale must lie between 0.5 and 5, got {scale!r}.")
     return FaceCrops(source, size_px=int(size_px), scale=scale, box=box, finder=finder, every=int(every),
                      upright=upright)
+
+
+def check_size_px(who: str, size_px: Any) -> None:
+    """Refuse sizes of pictures that no network takes."""
+    _check_whole(who, size_px, 8, 1024)
+
+
+def _check_whole(who: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+        raise ValueError(f"{who} must be a whole number from {low} to {high}, got {value!r}.")
 
 
 def square_about(box: np.ndarray, *, scale: float) -> tuple[float, float, float]:
@@ -145,17 +156,3 @@ def cut(image: np.ndarray, square: tuple[float, float, float], *, size_px: int, 
     if top or left or bottom or right:
         inside = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
     return cv2.resize(inside, (size_px, size_px), interpolation=way)
-
-
-def mixed(pictures: np.ndarray, times_s: np.ndarray, *, at_s: np.ndarray) -> np.ndarray:
-    """Return pictures ``(N, H, W, 3)`` at other times within the stamps, each mixed from the two about it.
-
-    >>> mixed(np.array([[[[10, 20, 30]]], [[[20, 40, 60]]]], np.uint8), np.array([0.0, 1.0]), at_s=[0.5]).ravel()
-    array([15, 30, 45], dtype=uint8)
-    """
-    out = np.empty((len(at_s), *pictures.shape[1:]), np.uint8)
-    for k, time_s in enumerate(at_s):
-        after = min(max(int(np.searchsorted(times_s, time_s)), 1), len(times_s) - 1)
-        share = np.clip((time_s - times_s[after - 1]) / (times_s[after] - times_s[after - 1]), 0, 1)
-        out[k] = np.rint((1 - share) * pictures[after - 1] + share * pictures[after])
-    return out

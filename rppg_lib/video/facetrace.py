@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..signal.filters import resample, uniform_times
+from ..signal.frames import resample_frames
 from ..types import Clip
 from .track import LOST, STATES
 
@@ -41,6 +42,8 @@ class FaceTrace:
     info: Any = None                     # VideoInfo, where the source is one
     report: Any = None                   # ReadReport, where the source is a Video
     notes: tuple[str, ...] = ()
+    crops: np.ndarray | None = None      # (M, size, size, 3) uint8, pictures of the face, where they were asked for
+    crops_at: np.ndarray | None = None   # (M,) frame that each of them is of
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -96,7 +99,16 @@ class FaceTrace:
         at = uniform_times(times, fs=rate)
         even = resample(self.rgb[region][inside], times, at_s=at, max_gap_s=max(GAP_S, 1.5 / self.fs) + 1e-9)
         source = getattr(self.info, "source", "face")
-        return Clip(id=str(source), rgb=even, fs=rate, start_s=float(start_s), condition=region)
+        return Clip(id=str(source), rgb=even, frames=self._crops_between(start_s, end_s, at), fs=rate,
+                    start_s=float(start_s), condition=region)
+
+    def _crops_between(self, start_s: float, end_s: float, at: np.ndarray) -> np.ndarray | None:
+        """Return the face's pictures at even times, or None if none were kept."""
+        if self.crops is None:
+            return None
+        times = self.times_s[self.crops_at]
+        inside = (times >= start_s) & (times <= end_s)
+        return resample_frames(self.crops[inside], times[inside], at_s=at)
 
     def _region(self, region: str | None) -> str:
         region = region or next(iter(self.rgb))

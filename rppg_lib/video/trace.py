@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .colours import Colour, region_colours, sharpness
+from .crops import CROP_SCALE, check_size_px, cut, square_about
 from .faces import Choice, check_finder, choice
 from .facetrace import FaceTrace, FrameQuality, loss_note
 from .following import Followed, Pictures, Progress, followed, opened, stamped
@@ -19,7 +20,7 @@ LEAST_S = 1.0
 
 
 def face_trace(source: Any, *, regions: Sequence[str] | str = ("skin",), finder: Any = "auto", every: int = 1,
-               smooth_s: float = 0.5, leave_clipped: bool = False, seconds: float | None = None,
+               smooth_s: float = 0.5, leave_clipped: bool = False, crops_px: int | None = None,
                progress: Progress | None = None) -> FaceTrace:
     """Read the skin colours of the largest face in a film.
 
@@ -34,21 +35,21 @@ def face_trace(source: Any, *, regions: Sequence[str] | str = ("skin",), finder:
         every: look for the face in every n-th frame only; in between it moves smoothly.
         smooth_s: how long a piece of the face's way decides where it is; 0 takes each look as it is.
         leave_clipped: leave pixels at 0 or 255 out of the means; how many there are is in ``quality`` in any case.
-        seconds: stop after so much of the film.
+        crops_px: keep pictures of the face of this size too, for networks: one square for as long as it is one face,
+            as :func:`~rppg_lib.video.crops.face_crops` cuts them. 72 px take 28 MB a minute.
         progress: called with the frames done and, where known, their number in all.
 
     Returns:
         A :class:`FaceTrace`; colours are NaN in frames without a face.
     """
-    names = _checked(regions, finder, every, smooth_s)
-    rows, times = _Rows(names, leave_clipped=leave_clipped), []
+    names = _checked(regions, finder, every, smooth_s, crops_px)
+    rows, times = _Rows(names, leave_clipped=leave_clipped, crops_px=crops_px), []
     current: int | None = None
     seen_s, notes = 0.0, []
     with opened(source) as pictures:
         chosen = choice(finder)
         every = max(int(every), chosen.least_every)
-        for frame in followed(stamped(pictures, seconds=seconds, progress=progress), chosen, every=every,
-                              smooth_s=smooth_s):
+        for frame in followed(stamped(pictures, progress=progress), chosen, every=every, smooth_s=smooth_s):
             times.append(frame.time_s)
             mine = next(((t, p) for t, p in frame.places if t.number == current), None)
             if mine is None and frame.places and (current is None or frame.time_s - seen_s > GONE_S):
@@ -63,24 +64,25 @@ def face_trace(source: Any, *, regions: Sequence[str] | str = ("skin",), finder:
 
 
 def face_traces(source: Any, *, regions: Sequence[str] | str = ("skin",), finder: Any = "auto", every: int = 1,
-                smooth_s: float = 0.5, leave_clipped: bool = False, seconds: float | None = None,
+                smooth_s: float = 0.5, leave_clipped: bool = False, crops_px: int | None = None,
                 progress: Progress | None = None) -> list[FaceTrace]:
     """Read the skin colours of every face in a film, as :func:`face_trace` does for one; the largest comes first.
 
     A face that leaves for more than two seconds and comes back counts as another one. Faces seen for less than a
     second are left out, and counted in the notes. Without any face there is one trace, which says so.
     """
-    names = _checked(regions, finder, every, smooth_s)
+    names = _checked(regions, finder, every, smooth_s, crops_px)
     people: dict[int, _Rows] = {}
     times: list[float] = []
     with opened(source) as pictures:
         chosen = choice(finder)
         every = max(int(every), chosen.least_every)
-        for frame in followed(stamped(pictures, seconds=seconds, progress=progress), chosen, every=every,
-                              smooth_s=smooth_s):
+        for frame in followed(stamped(pictures, progress=progress), chosen, every=every, smooth_s=smooth_s):
             times.append(frame.time_s)
             for track, place in frame.places:
-                people.setdefault(track.number, _Rows(names, leave_clipped=leave_clipped)).add(frame, track, place)
+                if track.number not in people:
+                    people[track.number] = _Rows(names, leave_clipped=leave_clipped, crops_px=crops_px)
+                people[track.number].add(frame, track, place)
         step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         kept = [rows for rows in people.values() if len(rows.index) * step >= min(LEAST_S, len(times) * step)]
         brief = len(people) - len(kept)
@@ -102,8 +104,10 @@ def frame_trace(source: Any, *, seconds: float | None = None, progress: Progress
 class _Rows:
     """A few numbers per frame with a face, until the film has ended."""
 
-    def __init__(self, names: tuple[str, ...], *, leave_clipped: bool = False) -> None:
-        self.names, self.leave_clipped = names, leave_clipped
+    def __init__(self, names: tuple[str, ...], *, leave_clipped: bool = False, crops_px: int | None = None) -> None:
+        self.names, self.leave_clipped, self.crops_px = names, leave_clipped, crops_px
+        self.crops: list[np.ndarray] = []
+        self._square: tuple[int, tuple[float, float, float]] | None = None       # whose it is, and where
         self.index: list[int] = []
         self.colours: list[list[Colour]] = []
         self.box: list[np.ndarray] = []
@@ -123,6 +127,10 @@ class _Rows:
         self._before = (frame.index, track.number, place.stretch, middle)
         self.jumps.update(track.jumps)
         self._put(frame.index, colours, box, place.state, sharpness(frame.image, box), motion)
+        if self.crops_px is not None:
+            if self._square is None or self._square[0] != track.number:
+                self._square = track.number, square_about(box, scale=CROP_SCALE)
+            self.crops.append(cut(frame.image, self._square[1], size_px=self.crops_px))
 
     def add_whole(self, index: int, image: np.ndarray) -> None:
         """Read a whole picture."""
@@ -166,7 +174,8 @@ class _Rows:
                         + (f" and {len(self.jumps) - 4} times more" if len(self.jumps) > 4 else ""))
         return FaceTrace(times_s=stamps, rgb=rgb, pixels=pixels, box=self._spread(self.box, frames, 4), state=state,
                          quality=self._quality(quality), finder=chosen.name, every=every, info=pictures.info,
-                         report=report, notes=(*said, *notes))
+                         report=report, notes=(*said, *notes), crops=np.stack(self.crops) if self.crops else None,
+                         crops_at=np.array(self.index) if self.crops else None)
 
     @staticmethod
     def _quality(table: np.ndarray) -> FrameQuality:
@@ -185,7 +194,8 @@ def _area(track: Track) -> float:
     return float(np.median([np.prod(box_of(sight.points)[2:]) for sight in track.sights]))
 
 
-def _checked(regions: Sequence[str] | str, finder: Any, every: int, smooth_s: float) -> tuple[str, ...]:
+def _checked(regions: Sequence[str] | str, finder: Any, every: int, smooth_s: float,
+             crops_px: int | None) -> tuple[str, ...]:
     names = each_region(regions)
     if WHOLE_FRAME in names:
         raise ValueError(f"face_trace: {WHOLE_FRAME!r} is no region of a face. Use frame_trace.")
@@ -193,5 +203,7 @@ def _checked(regions: Sequence[str] | str, finder: Any, every: int, smooth_s: fl
         raise ValueError(f"face_trace: every must be a whole number from 1 on, got {every!r}.")
     if not 0 <= smooth_s <= 2:
         raise ValueError(f"face_trace: smooth_s must lie between 0 and 2 seconds, got {smooth_s!r}.")
+    if crops_px is not None:
+        check_size_px("face_trace: crops_px", crops_px)
     check_finder(finder)
     return names

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import rppg_lib
+from rppg_lib import registry
 from rppg_lib.measurement import Settings, measure_faces, measure_folder, save
 
 from ..checkout import ROOT
+from ..models.tiny import GreenOnly
 
 CAN_FORBID = sys.platform.startswith("linux") and os.uname().machine in ("x86_64", "aarch64")
 needs_linux = pytest.mark.skipif(not CAN_FORBID, reason="forbids sockets by a filter of the Linux kernel")
@@ -188,3 +190,30 @@ def test_names_that_clean_to_the_same_stem_never_share_files():
 def test_an_unknown_setting_is_named_with_a_near_one():
     with pytest.raises(TypeError, match="no setting 'windows_s'. Did you mean 'window_s'"):
         rppg_lib.measure("absent.mp4", windows_s=10)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A checkpoint of a network without weights, which reads the mean green of the face's picture."""
+    from rppg_lib.models import save_network
+
+    registry.available("network")
+    registry.register("green_only", cites="none")(GreenOnly)
+    yield save_network(GreenOnly(GreenOnly.Config(size_px=24, frames=128)), tmp_path / "checkpoint", facts={"fs": 30.0})
+    del registry._entries["green_only"]
+    GreenOnly.name, GreenOnly.cites = "green only", "none"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["largest", "all"])
+def test_a_network_measures_a_video_from_pictures_of_the_face(films, face_model, network, whom):
+    settings = {"method": "green_only", "options": {"checkpoint": str(network)}}
+    found = rppg_lib.measure(films.face, **settings) if whom == "largest" else measure_faces(films.face, **settings)[0]
+    assert found.method == "green_only" and found.reading_bpm == pytest.approx(films.truth_bpm, abs=4)
+
+
+def test_a_network_without_weights_or_without_a_face_is_refused_before_the_video_is_read(films, network):
+    with pytest.raises(ValueError, match="needs trained weights"):
+        rppg_lib.measure(films.face, method="green_only")
+    with pytest.raises(ValueError, match="green_only needs pictures of a face, but region='frame' looks for none"):
+        rppg_lib.measure(films.face, method="green_only", options={"checkpoint": network}, region="frame")

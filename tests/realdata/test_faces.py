@@ -37,7 +37,8 @@ def test_a_face_that_is_there_for_a_part_of_the_film_is_read_while_it_is(realdat
 @pytest.mark.slow
 @pytest.mark.realdata("pyfeat-testdata")
 def test_a_film_without_a_face_has_none(realdata, face_model):
-    trace = face_trace(realdata / "pyfeat-testdata/no_face.mp4", seconds=8)
+    with open_video(realdata / "pyfeat-testdata/no_face.mp4", seconds=8) as video:
+        trace = face_trace(video)
     assert trace.share_found == 0 and trace.clips() == []
     assert trace.notes[-1] == f"no face in any of {len(trace)} frames"
 

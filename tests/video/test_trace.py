@@ -138,7 +138,7 @@ def test_settings_that_make_no_sense_are_refused_before_the_film_is_opened(trace
 
 def test_a_film_may_be_cut_short_and_tells_how_far_it_is():
     told = []
-    trace = face_trace(even_film(), finder=THERE, seconds=2.0, progress=lambda done, total: told.append((done, total)))
+    trace = face_trace(even_film(60), finder=THERE, progress=lambda done, total: told.append((done, total)))
     assert len(trace) == 60 and told[-1] == (60, None) and len(told) == 60
 
 
