@@ -374,6 +374,18 @@ def test_the_code_on_a_trace_of_your_own_finds_the_rate(stamps, tmp_path, monkey
     assert names["fs"] == 30 and abs(len(names["beats_s"]) - len(clip.truth.pulse.beats_s)) <= 3
 
 
+def test_the_figures_on_dilate_are_those_that_its_code_gives():
+    names = {}
+    (block,) = blocks_of("decisions/dilate-gamma.md")
+    exec(compile(block, "book/decisions/dilate-gamma.md", "exec"), names)
+    told = re.findall(r"^\| ([\d.]+) \| (\d+) % \| (\d+) % \|", (BOOK / "decisions/dilate-gamma.md").read_text("utf-8"),
+                      re.MULTILINE)
+    assert {float(gamma) for gamma, _, _ in told} == set(names["table"])
+    for gamma, *shares in told:
+        found = [100 * share for share in names["table"][float(gamma)]]
+        assert [float(share) for share in shares] == pytest.approx(found, abs=2)         # a lag more or less of 60
+
+
 @pytest.mark.slow
 def test_the_code_on_training_runs_from_films_to_stages(tmp_path, monkeypatch):
     import numpy as np
@@ -403,7 +415,8 @@ def test_the_code_on_training_runs_from_films_to_stages(tmp_path, monkeypatch):
 
 
 def test_the_flags_for_several_processes_are_those_that_are_tested():
-    (line,) = re.findall(r"^accelerate launch (.*)$", (BOOK / "training.md").read_text("utf-8"), re.MULTILINE)
+    (line,) = re.findall(r"^accelerate launch (.*?)^```", (BOOK / "training.md").read_text("utf-8"),
+                         re.MULTILINE | re.DOTALL)
     tested = (ROOT / "tests" / "training" / "test_real_processes.py").read_text("utf-8")
     assert all(f'"{word}"' in tested for word in line.split() if word.startswith("--"))
 
@@ -425,7 +438,7 @@ def test_the_page_on_networks_has_every_network_with_the_figures_that_are_counte
     assert [line[0] for line in lines] == sorted(counted)
     for name, size, params, reported_params, gmacs, visible, reported_gmacs in lines:
         row = counted[name]
-        assert size == f"{row['frames']} × {row['size_px']}"
+        assert size.replace(generated.NO_BREAK, " ") == f"{row['frames']} × {row['size_px']}"
         assert params == f"{row['params']:,}" and reported_params == f"{row['reported_params']:,}"
         assert gmacs == f"{row['gmacs']:.2f}" and visible == f"{row['gmacs_visible']:.2f}"
         assert reported_gmacs == f"{row['reported_gmacs']:.2f}"
@@ -435,7 +448,7 @@ def test_the_page_on_networks_says_what_each_is_fed_and_asked_for():
     text = (BOOK / "networks.md").read_text("utf-8")
     for name, entry in registry.available("network").items():
         (part,) = re.findall(rf"^## [^\n]*\(`{name}`\)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-        (fed,) = re.findall(r"\*\*Fed\*\* (.*?)\. \*\*Asked for\*\* the (wave|change)", part)
+        (fed,) = re.findall(r"\*\*Fed\*\* (.*?)\. \*\*Asked for\*\* the (wave|change)", " ".join(part.split()))
         kind = entry.made_of
         words = {"diff": "normalised differences", "standard": "standardised pictures", "raw": "pictures from 0 to 1"}
         assert fed[0] == " and ".join(words[each] for each in kind.normalise) and fed[1] == kind.target
