@@ -106,7 +106,7 @@ def _all_made(sources: list[Source], digests: list[str], recordings: Path, name:
     """Yield what became of each recording, as they finish."""
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     # One at a time to a worker, and no long queue: a clip at hand is copied for each recording that waits.
     parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")

@@ -24,7 +24,7 @@ def dilate(pred: Tensor, target: Tensor, *, alpha: float = 0.5, gamma: float = 0
         pred, target: ``(B, T)``, both standardised. Time and memory grow with ``T^2``: 0.7 MB per clip of 160 frames.
         alpha: weight of the shape term, 0 to 1.
         gamma: softness of the minimum. Small is sharp and rough: at 0.01 the slope along a pure lag points the right
-            way for two lags of three, since frames snap onto frames; at 0.1 for nearly all. Large is smooth, but the
+            way for four lags in five, since frames snap onto frames; at 0.1 for nearly all. Large is smooth, but the
             value then carries a large negative bias, ``gamma`` times the log of the number of good paths.
 
     Returns:

@@ -29,6 +29,14 @@
 True
 """
 
+import warnings
+
+from tqdm import TqdmWarning
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", TqdmWarning)                     # its bars would be widgets; ours are plain text
+    import accelerate  # noqa: F401
+
 from .config import FitConfig, Fitted, TrainingData
 from .fit import fit
 from .objective import LOSSES, Objective, WaveObjective
