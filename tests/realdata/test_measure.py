@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from rppg_lib import measure
+from rppg_lib import measure, registry
+
+from ..models.tiny import GreenSteps
 
 pytestmark = pytest.mark.slow
 
@@ -15,6 +17,20 @@ def test_the_pulse_of_a_real_face_is_found_and_trusted(realdata, face_model, met
     found = measure(realdata / "mit-evm" / "face.mp4", method=method)
     assert found.trusted and found.hr_bpm == pytest.approx(53, abs=3)
     assert found.face_share == 1 and found.finder == "landmarks"
+
+
+@pytest.mark.realdata("mit-evm")
+def test_a_network_reads_a_real_face_from_its_pictures(realdata, face_model, tmp_path, monkeypatch):
+    from rppg_lib.models import save_network
+
+    registry.available("network")
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(GreenSteps, "name", "green_steps")
+    monkeypatch.setattr(GreenSteps, "cites", "none")
+    registry.register("green_steps", cites="none")(GreenSteps)
+    checkpoint = save_network(GreenSteps(GreenSteps.Config(size_px=24, frames=160)), tmp_path, facts={"fs": 30.0})
+    found = measure(realdata / "mit-evm" / "face.mp4", method="green_steps", options={"checkpoint": checkpoint})
+    assert found.reading_bpm == pytest.approx(53, abs=3)
 
 
 @pytest.mark.realdata("bias-eval-rppg")
