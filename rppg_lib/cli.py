@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return _complain(args, "stopped.", INTERRUPTED)
-    except (ValueError, TypeError, ModuleNotFoundError) as error:
+    except (ValueError, TypeError, ImportError) as error:
         return _complain(args, str(error), WRONG_USE)
     except OSError as error:                                 # with a number: the system's own
         where = f": {error.filename}" if error.filename else ""

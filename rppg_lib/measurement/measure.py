@@ -200,6 +200,8 @@ def _facts(trace: FaceTrace, plan: Settings) -> dict[str, Any]:
     notes = [*trace.notes]
     if info is not None and max(info.width, info.height) > LARGEST_PX:
         notes.append(f"pictures of {info.width} x {info.height} were scaled down to {LARGEST_PX} on the longer side")
+    if "checkpoint" in plan.options:
+        notes.append(f"weights from {plan.options['checkpoint']}")
     times = trace.times_s
     return {"method": plan.method, "region": plan.region, "frames": len(times), "finder": trace.finder,
             "seconds": float(times[-1] - times[0] + np.median(np.diff(times))) if len(times) > 1 else 0.0,

@@ -21,4 +21,8 @@ from .weights import load_network, save_network
 __all__ = ["Network", "NetworkEstimator", "Published", "load_network", "pulse_of", "save_network"]
 
 for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+    try:
+        importlib.import_module(f"{__name__}.{_module.name}")
+    except Exception as error:
+        raise ImportError(f"models: {_module.name}.py cannot be loaded ({type(error).__name__}: {error}). Mend it, or "
+                          f"move it out of {__path__[0]}; methods work without it.") from error

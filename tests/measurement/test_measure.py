@@ -209,6 +209,7 @@ def network(tmp_path):
 def test_a_network_measures_a_video_from_pictures_of_the_face(films, face_model, network, whom):
     settings = {"method": "green_only", "options": {"checkpoint": str(network)}}
     found = rppg_lib.measure(films.face, **settings) if whom == "largest" else measure_faces(films.face, **settings)[0]
+    assert f"weights from {network}" in found.notes
     assert found.method == "green_only" and found.reading_bpm == pytest.approx(films.truth_bpm, abs=4)
 
 
