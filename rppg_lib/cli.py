@@ -137,7 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
-        return _complain(args, "stopped.", INTERRUPTED)
+        kept = " What is finished is kept: the same command continues." if args.command in ("simulate", "train") else ""
+        return _complain(args, f"stopped.{kept}", INTERRUPTED)
     except (ValueError, TypeError, ImportError) as error:
         return _complain(args, str(error), WRONG_USE)
     except OSError as error:                                 # with a number: the system's own

@@ -65,6 +65,7 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
     if args.jobs < 1:
         raise ValueError(f"simulate: --jobs must be at least 1, got {args.jobs}.")
     wanted = profile_of(args)
+    check(wanted)
     settings = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
     sources = simulated_sources(settings.pop("people"), label_faults=args.label_faults, **settings)
     with warnings.catch_warnings():
@@ -81,6 +82,18 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
         if len(store.failed) > 10:
             say(f"    and {len(store.failed) - 10} more, named in {store.path / 'manifest.json'}")
     return not store.failed
+
+
+def check(wanted: Profile) -> None:
+    """Refuse numbers that no film can have, before any is begun."""
+    for name, low, high in (("people", 1, 1_000_000), ("seconds", 2.0, 36_000.0), ("size_px", 8, 1024),
+                            ("fs", 5.0, 1000.0), ("difficulty", 0.0, 100.0)):
+        value = getattr(wanted, name)
+        if not low <= value <= high:
+            raise ValueError(f"simulate: --{name.replace('_', '-')} must lie between {low:g} and {high:g}, "
+                             f"got {value:g}.")
+    if not wanted.scenes or len(set(wanted.scenes)) < len(wanted.scenes):
+        raise ValueError(f"simulate: --scenes needs different scenes, got {', '.join(wanted.scenes) or 'none'}.")
 
 
 def profile_of(args: Namespace) -> Profile:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
+import os
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -52,14 +55,15 @@ def add_evaluate_options(command: ArgumentParser) -> None:
 
 def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     """Train a network, judge it on the people kept apart, write and say the table."""
-    from accelerate import PartialState
-
     from .data import ClipStore, split_subjects
     from .registry import find
     from .training import TrainingData, WaveObjective, fit
     from .training.device import random_state_kept
     from .training.recipes import recipe
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError("train: is made for one process; here several would train in one folder. In several processes "
+                         "call rppg_lib.training.fit from a script of your own.")
     entry = find(args.name)
     if entry.kind != "network":
         raise ValueError(f"train: {args.name} is a method without weights; there is nothing to train. "
@@ -74,19 +78,14 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     data = TrainingData(*(_windows(store, network, people, config.augment if people is split.train else None)
                           for people in (split.train, split.validation)))
     folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
-    if PartialState().is_main_process:                               # before: a killed training has a checkpoint, too
-        with written_whole(folder / PEOPLE) as file:
-            people = {part: sorted(getattr(split, part)) for part in ("train", "validation", "test")}
-            file.write(json.dumps({"datasets": sorted(_datasets(store)), **people}, indent=1) + "\n")
+    _write_people(folder, store, split, fresh=args.fresh)            # first: a killed training has a checkpoint, too
     fitted = fit(network, WaveObjective(how.losses), data, config, folder=folder, resume=not args.fresh,
                  progress=sys.stderr.isatty())
-    if not PartialState().is_main_process:                           # of several: the first judges and writes
-        return True
-    rows = _judged(network, store, split.test)
+    rows, why = _judged(network, store, split.test)
     path = _results(args, fitted, rows, store, {"losses": how.losses, "network": network.settings,
                                                 "fit": config.to_json(), "source": how.source, "note": how.note})
-    say(_text(rows) + f"\n\n{_who(store, split)}\n{folder}\n{path}")
-    return True
+    say(_text(rows) + f"\n\n{_who(store, split)}\n{folder}\n{path}{why}")
+    return not why
 
 
 def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
@@ -95,21 +94,24 @@ def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
     from .models import load_network
 
     network, store = load_network(args.checkpoint), ClipStore.open(args.data)
-    known = _trained_on(args.checkpoint, store)
-    people = set(store.subjects) - known
+    known = _trained_on(args.checkpoint.resolve(), store)
+    people = set(store.subjects) - (known or set())
     if not people:
         raise ValueError(f"evaluate: {args.checkpoint} was trained on everybody in {args.data}, so nothing would be "
                          f"learned from judging it there. Use a store of other people.")
-    rows = _judged(network, store, people)
-    left_out = len(set(store.subjects) & known)
+    rows, why = _judged(network, store, people)
+    left_out = len(set(store.subjects) & (known or set()))
+    told = "" if known is not None else f"; there is no {PEOPLE}: whom it was trained on is not known"
     if args.json:
         say(json.dumps({"checkpoint": str(args.checkpoint), "data": str(args.data), "content": store.content_hash,
-                        "datasets": sorted(_datasets(store)), "left_out": left_out, "trained": network.facts,
+                        "datasets": sorted(_datasets(store)), "left_out": left_out,
+                        "trained_on_is_known": known is not None,
+                        "trained": network.facts,
                         "table": _plain(rows)}, indent=1, allow_nan=False))
     else:
         say(f"{_text(rows)}\n\n{', '.join(sorted(_datasets(store)))}: {len(people)} people"
-            + (f"; {left_out} it was trained on are left out" if left_out else ""))
-    return True
+            + (f"; {left_out} it was trained on are left out" if left_out else told) + why)
+    return not why
 
 
 def _parameters(given: list[str], kind: type[Network], config: Any) -> dict[str, dict[str, Any]]:
@@ -155,8 +157,11 @@ def _network_config(kind: type[Network], profile: str, store: ClipStore, given: 
     if sizes or width != height:
         raise ValueError(f"train: needs square pictures of one size, {store.path} has others. "
                          f"Build it with one size_px.")
-    config = kind.tiny() if profile == "quick" and hasattr(kind, "tiny") else kind.Config()
-    return dataclasses.replace(config, **{"size_px": width} | given)
+    if given.get("size_px", width) != width:
+        raise ValueError(f"train: pictures of the store have {width} px, so the network gets this size; got "
+                         f"size_px={given['size_px']}. Make a store with 'rppg simulate --size-px'.")
+    config = kind.tiny() if profile == "quick" else kind.Config()
+    return dataclasses.replace(config, **given | {"size_px": width})
 
 
 def _windows(store: ClipStore, network: Network, people: frozenset[str], augment: Any) -> Any:
@@ -167,8 +172,8 @@ def _windows(store: ClipStore, network: Network, people: frozenset[str], augment
     return Windows(store, frames=frames, subjects=people, margin=margin)
 
 
-def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str]) -> pd.DataFrame:
-    """Return the summary of network and POS on the clips of these people."""
+def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str]) -> tuple[pd.DataFrame, str]:
+    """Return the summary of network and POS on the clips of these people; and why, if the network could read none."""
     from .evaluation import evaluate as judge
     from .evaluation import summarise
     from .models import NetworkEstimator
@@ -176,22 +181,47 @@ def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str
     clips = [store.clip(record) for record in store.records if record.subject in people]
     clips = [clip for clip in clips if clip.label is not None]
     methods = [NetworkEstimator(network)] + ([BASELINE] if all(clip.rgb is not None for clip in clips) else [])
-    return summarise(judge(methods, clips))
+    if not clips:
+        raise ValueError(f"evaluate: needs clips with labels, {store.path} has none of {len(people)} people.")
+    rows = judge(methods, clips)
+    mine = rows[rows.method == methods[0].name]
+    return summarise(rows), "" if mine.hr_pred.notna().any() else f"\nno clip could be read: {mine.note.iloc[0]}"
 
 
-def _trained_on(checkpoint: Path, store: ClipStore) -> set[str]:
-    """Return whom of a store's data sets the network has seen: a name in another data set is another person."""
+def _write_people(folder: Path, store: ClipStore, split: Split, *, fresh: bool) -> None:
+    """Keep who is trained on beside the checkpoints; never beside those of a training on others."""
+    from .training.checkpoint import Checkpoints
+
+    people = {part: sorted(getattr(split, part)) for part in ("train", "validation", "test")}
+    told = json.dumps({"datasets": sorted(_datasets(store)), **people}, indent=1) + "\n"
+    path = folder / PEOPLE
+    Checkpoints(folder).hold()
+    if fresh:
+        Checkpoints(folder).clear()
+    elif path.is_file() and path.read_text(encoding="utf-8") != told:
+        raise ValueError(f"train: {folder} holds a training on other people. Name another folder with --out, or begin "
+                         f"anew with --fresh.")
+    with written_whole(path) as file:
+        file.write(told)
+
+
+def _trained_on(checkpoint: Path, store: ClipStore) -> set[str] | None:
+    """Return whom of a store's data sets the network has seen (a name in another one is another person); None if it
+    is not known.
+    """
     for folder in (checkpoint, checkpoint.parent):
         if (folder / PEOPLE).is_file():
             try:
                 told = json.loads((folder / PEOPLE).read_text(encoding="utf-8"))
+                if not all(isinstance(told[key], list) for key in ("train", "validation", "datasets")):
+                    raise TypeError("its parts must be lists")
                 seen, datasets = {*told["train"], *told["validation"]}, set(told["datasets"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise ValueError(f"evaluate: {folder / PEOPLE} does not say who was trained on ({error}). "
                                  f"Train again.") from None
             return {record.subject for record in store.records
                     if record.subject in seen and record.dataset in datasets}
-    return set()
+    return None
 
 
 def _results(args: Namespace, fitted: Fitted, rows: pd.DataFrame, store: ClipStore, config: dict[str, Any]) -> Path:
@@ -204,7 +234,10 @@ def _results(args: Namespace, fitted: Fitted, rows: pd.DataFrame, store: ClipSto
 
 
 def _label(args: Namespace) -> str:
-    return "+".join([args.profile, *args.given])
+    """Return a name for files: the profile, and what was changed; a digest of that where it is long."""
+    changed = [re.sub(r"[^\w.=-]", "", text) for text in args.given]
+    label = "+".join([args.profile, *changed])
+    return label if len(label) <= 60 else f"{args.profile}+{hashlib.sha256(label.encode()).hexdigest()[:10]}"
 
 
 def _datasets(store: ClipStore) -> set[str]:

@@ -63,7 +63,10 @@ def test_what_fails_is_counted_and_named(simulate):
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    (("--people", 0), "needs people, got 0"), (("--scenes", "sunny"), "no scene 'sunny'"),
+    (("--people", 0), "--people must lie between 1 and 1e\\+06, got 0"), (("--seconds", 0), "--seconds must lie"),
+    (("--fs", "nan"), "--fs must lie between 5 and 1000, got nan"), (("--size-px", 3), "--size-px must lie between 8"),
+    (("--difficulty", -1), "--difficulty must lie"), (("--scenes", "still,still"), "different scenes, got still"),
+    (("--scenes", "sunny"), "no scene 'sunny'"),
     (("--label-faults", "bad"), "no faults 'bad'"), (("--jobs", 0), "--jobs must be at least 1"),
 ])
 def test_wrong_options_are_said_before_anything_is_made(simulate, tmp_path, words, says):

@@ -133,3 +133,63 @@ def test_a_network_that_has_seen_everybody_is_not_judged(trained, stores, tmp_pa
     (everybody / "people.json").write_text("[]")
     with pytest.raises(ValueError, match="does not say who was trained on"):
         call(train_command.evaluate, everybody, stores["six"].path)
+
+
+def weights_alone(trained, folder):
+    checkpoint = trained[0] / (trained[0] / "best").read_text().strip()
+    folder.mkdir()
+    for name in ("weights.safetensors", "network.json"):
+        (folder / name).write_bytes((checkpoint / name).read_bytes())
+    return folder
+
+
+def test_where_nobody_knows_who_was_trained_on_it_is_said(trained, stores, tmp_path):
+    alone = weights_alone(trained, tmp_path / "alone")
+    assert "whom it was trained on is not known" in call(train_command.evaluate, alone, stores["six"].path)
+    told = json.loads(call(train_command.evaluate, alone, stores["six"].path, "--json"))
+    assert told["trained_on_is_known"] is False and told["left_out"] == 0
+
+
+def test_a_checkpoint_named_by_a_dot_still_knows_its_people(trained, stores, monkeypatch):
+    monkeypatch.chdir(trained[0] / (trained[0] / "best").read_text().strip())
+    assert "4 it was trained on are left out" in call(train_command.evaluate, ".", stores["six"].path)
+
+
+def test_a_refused_training_leaves_the_list_of_people_as_it_was(trained, stores):
+    before = (trained[0] / "people.json").read_bytes()
+    with pytest.raises(ValueError, match="holds a training on other people"):
+        call(train_command.train, "physnet", "--data", stores["six"].path, "--out", trained[0], "-p", "epochs=2",
+             "-p", "width=4", "-p", "seed=3")
+    assert (trained[0] / "people.json").read_bytes() == before
+
+
+def test_a_network_that_reads_nothing_is_a_failure_that_says_why(trained, stores, tmp_path):
+    broken = weights_alone(trained, tmp_path / "broken")
+    told = json.loads((broken / "network.json").read_text())
+    for wrong in ({"size_px": "x"}, {"frames": 0}, {"size_px": 10**9}):
+        (broken / "network.json").write_text(json.dumps(told | {"config": told["config"] | wrong}))
+        with pytest.raises(ValueError, match="describes no network that can be built"):
+            call(train_command.evaluate, broken, stores["six"].path)
+    (broken / "network.json").write_text(json.dumps(told | {"facts": {"fs": -30}}))
+    with pytest.raises(ValueError, match="fs must be a positive number"):
+        call(train_command.evaluate, broken, stores["six"].path)
+
+
+@pytest.mark.parametrize("words, text", [(("-p", "size_px=72"), "pictures of the store have 16 px"),
+                                         (("-p", "lr=true"), "lr must be a number above 0, got True")])
+def test_settings_that_fit_no_store_are_said_before_the_training(stores, tmp_path, words, text):
+    with pytest.raises(ValueError, match=text):
+        call(train_command.train, "physnet", "--data", stores["six"].path, "--out", tmp_path / "run", *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_are_refused(stores, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="made for one process"):
+        call(train_command.train, "physnet", "--data", stores["six"].path)
+
+
+def test_what_was_changed_names_the_results_as_a_file_name_can():
+    assert train_command._label(argparse.Namespace(profile="quick", given=["lr= 0.01", 'schedule="cosine"'])) \
+        == "quick+lr=0.01+schedule=cosine"
+    assert len(train_command._label(argparse.Namespace(profile="quick", given=["x" * 200]))) < 40

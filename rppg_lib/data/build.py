@@ -109,7 +109,8 @@ def _all_made(sources: list[Source], digests: list[str], recordings: Path, name:
     from tqdm import tqdm
 
     # One at a time to a worker, and no long queue: a clip at hand is copied for each recording that waits.
-    parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
+    parallel = joblib.Parallel(n_jobs=jobs and min(jobs, len(sources)), batch_size=1, pre_dispatch="n_jobs",
+                               return_as="generator_unordered")
     tasks = (joblib.delayed(make_recording)(*pair, recordings) for pair in zip(sources, digests))
     with tqdm(total=len(sources), desc=name, unit="clip", disable=not progress, file=sys.stderr) as bar:
         try:

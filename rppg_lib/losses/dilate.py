@@ -23,9 +23,10 @@ def dilate(pred: Tensor, target: Tensor, *, alpha: float = 0.5, gamma: float = 0
     Args:
         pred, target: ``(B, T)``, both standardised. Time and memory grow with ``T^2``: 0.7 MB per clip of 160 frames.
         alpha: weight of the shape term, 0 to 1.
-        gamma: softness of the minimum. Small is sharp and rough: at 0.01 the slope along a pure lag points the right
-            way for four lags in five, since frames snap onto frames; at 0.1 for nearly all. Large is smooth, but the
-            value then carries a large negative bias, ``gamma`` times the log of the number of good paths.
+        gamma: softness of the minimum. Small is sharp and rough: along a pure lag of a pulse the slope points the
+            right way in three lags of five at 0.01, since frames snap onto frames, and nearly always at 0.3. Large is
+            smooth, but minds shape less, and the value carries a large negative bias, ``gamma`` times the log of the
+            number of good paths.
 
     Returns:
         ``(B,)``. It can be negative, see :func:`soft_dtw`. First derivatives only.

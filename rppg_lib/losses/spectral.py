@@ -80,8 +80,8 @@ def spectral_cross_entropy(pred: Tensor, target: Tensor, *, fs: float, form: Lit
     """
     logits = _log_shares("spectral_cross_entropy", pred, fs=fs, form=form)
     rate = _rates("spectral_cross_entropy", target, pred, fs=fs)
-    nearest = (rate - LOW_BPM).round().clamp(0, HIGH_BPM - LOW_BPM).long()
-    return -logits.gather(-1, nearest[:, None])[:, 0]
+    nearest = (rate.nan_to_num(LOW_BPM) - LOW_BPM).round().clamp(0, HIGH_BPM - LOW_BPM).long()
+    return -logits.gather(-1, nearest[:, None])[:, 0] + 0 * rate     # a label of NaN has no rate
 
 
 def label_distribution(pred: Tensor, target: Tensor, *, fs: float, sigma_bpm: float = 1.0,
@@ -143,7 +143,7 @@ def snr_loss(pred: Tensor, target: Tensor, *, fs: float, width_bpm: float = 6.0)
     share = _shares(power_spectrum(standardise(pred), fs=fs, bpm=grid))
     near = ((grid - rate).abs() <= width_bpm) | ((grid - 2 * rate).abs() <= width_bpm)
     signal, rest = (share * near).sum(-1), (share * ~near).sum(-1)
-    return 10 * torch.log10((rest + SMALL) / (signal + SMALL))
+    return 10 * torch.log10((rest + SMALL) / (signal + SMALL)) + 0 * rate[:, 0]
 
 
 def soft_rate(wave: Tensor, *, fs: float, temperature: float = 0.03, step_bpm: float = 0.5) -> Tensor:
@@ -203,4 +203,5 @@ def _rates(who: str, target: Tensor, pred: Tensor, *, fs: float) -> Tensor:
     if target.ndim == 1:
         return target.to(pred.device).float()
     grid = _grid(0.5, target.float())
-    return grid[power_spectrum(check_wave(who, target, name="target"), fs=fs, bpm=grid).argmax(-1)].to(pred.device)
+    rates = grid[power_spectrum(check_wave(who, target, name="target"), fs=fs, bpm=grid).argmax(-1)]
+    return rates.where(target.isfinite().all(-1), torch.nan).to(pred.device)

@@ -29,7 +29,7 @@ def full_precision(values: Tensor) -> Tensor:
 def steps_between(frames: Tensor) -> Tensor:
     """Return the change from each picture to the next, in full precision; the last is 0, so that the length stays.
 
-    Half precision would be too coarse: a pulse changes a pixel by a thousandth.
+    Half precision would be too coarse: from one frame to the next a pulse changes a pixel by a thousandth.
 
     Args:
         frames: ``(B, C, T, H, W)``.

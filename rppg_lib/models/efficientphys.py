@@ -25,7 +25,8 @@ class EfficientPhys(Network):
     """TS-CAN without the appearance stream: the motion maps say themselves where to look.
 
     Differences between frames are taken and normalised inside, so there is little to prepare. Public code is fed one
-    frame more, a repeated last one, and gives one value less; here the last difference is zero, which is the same.
+    frame more, a repeated last one, and gives one value less; here the last difference is zero, which is the same for
+    one clip. (In a batch of clips public code repeats the very last frame only, and differs across their borders.)
 
     It sees differences and no more than four frames to each side. That is too little to sum them up, so it estimates
     the pulse's change, as in public code.

@@ -25,10 +25,11 @@ class FactorizePhys(Network):
     less strong. The rank-one factors are that curve and these strengths; their product is the attention
     (:class:`FactorisedAttention`).
 
-    Three things differ from public code, none in the number of weights. It reshapes features to ``(T, C*H*W)`` without
+    Some things differ from public code, none in the number of weights. It reshapes features to ``(T, C*H*W)`` without
     moving the time axis in front, so that its "times" are mixed with channels; here they are times, as the paper says.
     It subtracts the minimum over the batch; here it is the clip's own, so that no clip depends on its neighbours.
-    Attention is on in evaluation too, which public code makes a choice.
+    Attention is on in evaluation too, which public code makes a choice. Pictures are 0 to 1, not 0 to 255, and the
+    first normalisation's epsilon is scaled to match.
 
     Pictures smaller than 71 px get zeros around the maps of the last layers, whose borders are trimmed otherwise.
 

@@ -33,6 +33,10 @@ class Published:
     note: str = ""
 
 
+MOST = 100_000
+"""Largest size of a picture, and length of a window, that is no slip."""
+
+
 class Network(nn.Module):
     """A network that estimates a pulse from pictures. Derive from it, register, and it is part of everything.
 
@@ -75,6 +79,10 @@ class Network(nn.Module):
         self.config = type(self).Config() if config is None else config
         if not isinstance(self.config, type(self).Config):
             raise TypeError(f"{self._who}: needs a {type(self).__qualname__}.Config, got {type(config).__name__}.")
+        for what, least in (("size_px", 1), ("frames", self.min_frames)):
+            value = getattr(self.config, what)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
+                raise ValueError(f"{self._who}: {what} must be a whole number from {least} to {MOST}, got {value!r}.")
 
     def features(self, frames: Tensor) -> Tensor:
         """Return what is known of each time before it becomes one number, ``(B, D, T')``, D in ``feature_channels``."""

@@ -15,7 +15,7 @@ from .network import Network, Published
 
 @register("physnet", cites="yu2019physnet")
 class PhysNet(Network):
-    """Space and time are convolved together; time is pooled to a quarter and brought back, so a layer sees seconds.
+    """Space and time are convolved together; time goes to a quarter and back, so a layer sees nearly two seconds.
 
     This is the encoder-decoder of the paper, as public code trains it: on normalised differences. Public code lets it
     estimate differences of the pulse too. Its layers see more than a second, so it can sum up differences by itself,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..files import written_whole
 from ..registry import find
+from ..types import check_fs
 from .network import Network
 
 WEIGHTS, FACTS = "weights.safetensors", "network.json"
@@ -51,7 +52,12 @@ def load_network(folder: str | Path) -> Network:
     entry = find(described["name"])
     if entry.kind != "network":
         raise ValueError(f"load_network: {folder / FACTS} names {entry.name!r}, which is a method without weights.")
-    network = entry.made_of(_config(entry.made_of.Config, described["config"], folder))
+    try:
+        network = entry.made_of(_config(entry.made_of.Config, described["config"], folder))
+        fs = described["facts"].get("fs")
+        fs is None or check_fs("fs", fs)
+    except (TypeError, RuntimeError, ArithmeticError, ValueError, MemoryError) as error:
+        raise ValueError(f"load_network: {folder / FACTS} describes no network that can be built: {error}") from None
     load_tensors(network, read_tensors(folder / WEIGHTS), who=str(folder / WEIGHTS))
     network.facts = described["facts"]
     return network.eval()

@@ -12,12 +12,12 @@ FS = 30.0
 @exercise("3.1", stars=2, minutes=10)
 def normalised_difference(case):
     """Pictures as normalised differences: ``normalised_difference(frames)``, ``(T, H, W, 3)`` in and out."""
-    for name, frames in (("two grey pictures", np.array([100.0, 120.0, 110.0, 130.0])[:, None, None, None] + np.zeros(
+    for name, frames in (("four grey pictures", np.array([100.0, 120.0, 110.0, 130.0])[:, None, None, None] + np.zeros(
             (4, 1, 1, 3))), ("a noisy clip", _clip(1)), ("the same clip in half the light", _clip(1) / 2)):
         steps = np.diff(frames, axis=0)
         ratio = steps / (frames[1:] + frames[:-1])
         whole = np.concatenate([ratio / ratio.std(), np.zeros_like(frames[:1])])
-        case(name, frames).gives(whole, rtol=1e-3, traps=[
+        case(name, frames).gives(whole, rtol=5e-3, traps=[
             (whole[:-1], "The length must stay: append one picture of zeros."),
             (np.concatenate([ratio, np.zeros_like(frames[:1])]), "Divide by the standard deviation of all."),
             (np.concatenate([steps / steps.std(), np.zeros_like(frames[:1])]),
@@ -50,7 +50,8 @@ def pearson_loss(case):
 def spectral_loss(case):
     """Minus the logarithm of the share of power at the true rate: ``spectral_loss(pred, bpm)``, ``(T,)`` at 30 fps."""
     t = np.arange(256) / FS
-    for name, wave, bpm in (("a beat of 72", np.sin(2 * np.pi * 1.2 * t), 72), ("the same, late", np.cos(7.54 * t), 72),
+    for name, wave, bpm in (("a beat of 72", np.sin(2 * np.pi * 1.2 * t), 72),
+                            ("the same, earlier", np.cos(2 * np.pi * 1.2 * t), 72),
                             ("a beat of 72 where 90 is true", np.sin(2 * np.pi * 1.2 * t), 90),
                             ("one thousand times as large", 1000 * np.sin(2 * np.pi * 2 * t), 120)):
         share = _shares(wave, np.hanning(len(t) + 1)[:-1])

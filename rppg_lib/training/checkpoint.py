@@ -22,17 +22,17 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors.torch
 from torch import Tensor
 
-from ..files import written_whole
+from ..files import locked, written_whole
 from ..models.weights import read_tensors
 
 TENSORS, FACTS = "training.safetensors", "training.json"
 NAME = re.compile(r"step-\d{6,12}")
-PART = ".part"
+PART, LOCK = ".part", ".lock"
 AGAIN = "Begin anew with resume=False, or in another folder."
 
 
@@ -106,6 +106,28 @@ class Checkpoints:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._lock: IO | None = None
+
+    def hold(self) -> None:
+        """Keep other processes from writing here, until this one ends or forgets the folder."""
+        if self._lock is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = open(self.folder / LOCK, "a+", encoding="utf-8")
+        if not locked(file):
+            file.seek(0)
+            if file.read().strip() != str(os.getpid()):
+                file.close()
+                raise FileExistsError(f"fit: another training is writing to {self.folder}. Wait for it, or name "
+                                      f"another folder.")
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._lock = file
+
+    def __del__(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def write(self, progress: Progress, *, identity: dict[str, Any], state: dict[str, Any], tensors: dict[str, Tensor],
               network: Callable[[Path], Any], made: dict[str, Any]) -> None:
@@ -115,6 +137,7 @@ class Checkpoints:
             network: writes the network into a folder.
             made: what made it, for people.
         """
+        self.hold()
         folder = self.folder / name_of(progress.step)
         part = folder.with_name(f".{folder.name}{PART}")
         shutil.rmtree(part, ignore_errors=True)

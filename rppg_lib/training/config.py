@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from ..data import Batch
+from ..data import Batch, check_exclusive
 from ..registry import near_miss
 
 OPTIMISERS = ("adamw", "adam")
@@ -47,6 +47,8 @@ class TrainingData:
         if self.validation is not None and self.validation.fs != self.train.fs:
             raise ValueError(f"TrainingData: needs one frame rate, got {self.train.fs:g} fps to train and "
                              f"{self.validation.fs:g} fps for validation. Build both stores at one rate.")
+        people = [set(getattr(samples, "subjects", ())) - {"unknown"} for samples in (self.train, self.validation)]
+        check_exclusive(train=people[0], validation=people[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +116,10 @@ class FitConfig:
             value = getattr(self, name)
             if value is None and name in ("clip_norm", "checkpoint_every_s"):
                 continue
-            if not isinstance(value, int | float) or not 0 <= value < float("inf") or (not value and name == "lr"):
-                raise ValueError(f"FitConfig: {name} must be a number above 0, got {value!r}.")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf") \
+                    or (not value and name in ("lr", "clip_norm")):
+                above = "of 0 or more" if name in ("weight_decay", "checkpoint_every_s") else "above 0"
+                raise ValueError(f"FitConfig: {name} must be a number {above}, got {value!r}.")
         if isinstance(self.frozen, str):
             raise TypeError(f"FitConfig: frozen must be a tuple of names, got {self.frozen!r}. "
                             f"Write ({self.frozen!r},).")

@@ -14,7 +14,7 @@ from ..data import Batch
 from ..data.normalise import target
 from ..models import pulse_of
 from ..registry import near_miss
-from .objective import Objective
+from .objective import Objective, check_terms
 
 
 class Learner(nn.Module):
@@ -39,7 +39,9 @@ class Learner(nn.Module):
                 raise ValueError(f"fit: the network must give one value per frame, labels are {tuple(truth.shape)}, "
                                  f"its pulse is {tuple(pulse.shape)}. Look at the last layer, or at the length of "
                                  f"samples it can take.")
-            return self.objective(output, truth, batch), pulse, truth
+            terms = self.objective(output, truth, batch)
+            check_terms(terms, self.objective)
+            return terms, pulse, truth
 
 
 def as_float(output: Any) -> Any:

@@ -26,8 +26,8 @@ def _rated(loss: Callable[..., Tensor], pred: Tensor, truth: Tensor, fs: float, 
 
 
 def _dilate(pred: Tensor, truth: Tensor, fs: float) -> Tensor:
-    # At gamma 0.01 frames snap onto frames, and for a pure lag the slope often points the wrong way; at 0.1 hardly.
-    return losses.dilate(losses.standardise(pred), losses.standardise(truth), gamma=0.1) / pred.shape[-1]
+    # At gamma 0.01 frames snap onto frames, and along a pure lag the slope often points the wrong way.
+    return losses.dilate(losses.standardise(pred), losses.standardise(truth), gamma=0.3) / pred.shape[-1]
 
 
 LOSSES: dict[str, Loss] = {
@@ -42,6 +42,10 @@ LOSSES: dict[str, Loss] = {
 """Losses by name: ``(pred (B, T), truth (B, T), fs) -> (B,)``. DILATE is of standardised waves, and per frame."""
 
 
+RESERVED = ("epoch", "step", "lr", "loss", "hr_error_bpm", "wave_r", "unread")
+"""Columns of the history that terms may not take."""
+
+
 class Objective(nn.Module):
     """What is minimised: the sum of named terms, each a mean over the clips of the batch.
 
@@ -52,6 +56,8 @@ class Objective(nn.Module):
     - A part of which nothing is to be trained (a teacher, ``requires_grad_(False)``) runs in eval mode, gets no
       gradient and is not saved.
     - The objective is computed in float32, whatever the network's precision.
+    - What it prints and its attributes say which objective it is: with others a training does not go on. State of its
+      own that changes goes under names with an underscore.
 
     >>> class Imitate(Objective):
     ...     '''Do as the teacher does.'''
@@ -83,6 +89,21 @@ class Objective(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__}: needs forward(output, truth, batch) -> dict of terms. "
                                   f"Write it.")
+
+
+def check_terms(terms: Any, objective: nn.Module) -> None:
+    """Say what is wrong with what an objective returned."""
+    who = f"{type(objective).__name__}: forward must return a dict of named terms, each one number as a tensor"
+    if not isinstance(terms, dict) or not terms:
+        raise TypeError(f"{who}, got {type(terms).__name__}{' without terms' if terms == {} else ''}. "
+                        f"Return {{'error': loss.mean()}}, for example.")
+    for name, term in terms.items():
+        if not isinstance(name, str) or name in RESERVED or name.startswith("validation_"):
+            raise ValueError(f"{type(objective).__name__}: a term may not be called {name!r}: the history has a column "
+                             f"of that name. Taken: {', '.join(RESERVED)}.")
+        if not isinstance(term, Tensor) or term.ndim or not term.is_floating_point():
+            came = f"a tensor {tuple(term.shape)} of {term.dtype}" if isinstance(term, Tensor) else repr(term)[:60]
+            raise TypeError(f"{who}, but {name!r} is {came}. Take the mean over the clips.")
 
 
 class WaveObjective(Objective):

@@ -144,7 +144,9 @@ def identity_of(learner: Learner, data: TrainingData, config: FitConfig) -> dict
     told = {
         "network": {"kind": getattr(network, "name", "") or type(network).__qualname__,
                     "config": getattr(network, "settings", {})},
-        "objective": {"kind": type(objective).__qualname__, "is": re.sub(r" at 0x[0-9a-f]+", "", repr(objective)),
+        "objective": {"kind": type(objective).__qualname__, "is": _bare(repr(objective)),
+                      "has": {name: _bare(repr(value)) for name, value in sorted(vars(objective).items())
+                              if not name.startswith("_") and name != "training"},
                       "frozen": digest(teacher) if teacher else ""},
         "data": {name: samples.content_hash for name, samples in (("train", data.train),
                                                                   ("validation", data.validation)) if samples},
@@ -164,6 +166,11 @@ def training_folder(parent: str | Path, network: nn.Module, objective: Objective
     told = identity_of(Learner(network, objective), data, config) | {"begins": digest(network.state_dict())}
     name = getattr(network, "name", "") or type(network).__name__.lower()
     return Path(parent) / f"{name}-{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def _bare(text: str) -> str:
+    """Leave out where in memory something lies."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def digest(tensors: dict[str, Tensor]) -> str:

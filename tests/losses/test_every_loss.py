@@ -111,3 +111,13 @@ def test_waves_of_another_length_are_refused_where_frames_are_compared():
     for name in ("negative_pearson", "mse", "dilate", "soft_dtw", "soft_dtw_divergence", "time_distortion"):
         with pytest.raises(ValueError, match=rf"{name}: pred and target must have one shape, got \(3, 150\) and"):
             LOSSES[name](sines(frames=150), sines())
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_broken_label_gives_nan_for_its_clip_alone(loss, bad):
+    pred, target = sines(lag_s=0.1) + 0.1 * noise(3, 160), sines()
+    whole = loss(pred, target)
+    target[1, 7] = bad
+    spoilt = loss(pred, target)
+    assert not spoilt[1].isfinite()
+    torch.testing.assert_close(spoilt[[0, 2]], whole[[0, 2]])

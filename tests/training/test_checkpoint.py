@@ -30,13 +30,13 @@ class Crashing(Square):
     def __init__(self, at=None):
         super().__init__()
         self.weigh = UncertaintyWeights({"early": "regression", "late": "regression"})
-        self.at, self.calls = at, 0
+        self._at, self._calls = at, 0
 
     def forward(self, output, truth, batch):
         if self.training:
-            if self.calls == self.at:
+            if self._calls == self._at:
                 raise Crash
-            self.calls += 1
+            self._calls += 1
         return self.weigh(super().forward(output, truth, batch))
 
 
@@ -67,7 +67,7 @@ def test_a_training_broken_off_in_any_step_goes_on_to_the_same_bits(tmp_path, un
             run(folder, Crashing(at), checkpoint_every_steps=every)
         rest = Crashing()
         assert_same(run(folder, rest, checkpoint_every_steps=every), unbroken)
-        assert STEPS - at <= rest.calls <= STEPS - at + (every or 3) - 1
+        assert STEPS - at <= rest._calls <= STEPS - at + (every or 3) - 1
 
 
 def test_a_training_broken_off_again_and_again_goes_on_to_the_same_bits(tmp_path, unbroken):
@@ -121,7 +121,7 @@ def test_a_finished_training_is_read_and_not_trained_again(tmp_path):
     first = run(tmp_path)
     again = Crashing(0)
     assert_same(run(tmp_path, again), first)
-    assert again.calls == 0
+    assert again._calls == 0
 
 
 def test_the_best_weights_come_back_after_a_break(tmp_path):
@@ -165,6 +165,25 @@ def test_what_training_wrote_can_be_loaded_as_a_network_that_knows_its_data(tmp_
     assert same(bits(loaded), bits(network))
     assert loaded.facts["fs"] == 30 and loaded.facts["seed"] == 0
     assert loaded.facts["data"] == {"train": data.train.content_hash}
+
+
+class Weighed(Square):
+    """A number that it does not print decides what it wants."""
+
+    def __init__(self, early):
+        super().__init__()
+        self.early = early
+
+    def forward(self, output, truth, batch):
+        terms = super().forward(output, truth, batch)
+        return terms | {"early": self.early * terms["early"]}
+
+
+def test_an_objective_with_another_number_in_it_is_another_objective(tmp_path):
+    train(folder=tmp_path, epochs=1, objective=Weighed(0.1))
+    train(folder=tmp_path, epochs=1, objective=Weighed(0.1))
+    with pytest.raises(ValueError, match=r"objective.has.early is '?0.1'? there, '?0.9'? here"):
+        train(folder=tmp_path, epochs=1, objective=Weighed(0.9))
 
 
 @pytest.mark.parametrize("change, text", [

@@ -29,13 +29,13 @@ class Query(Square):
 
     def __init__(self, at=None):
         super().__init__()
-        self.at, self.calls = at, 0
+        self._at, self._calls = at, 0
 
     def forward(self, output, truth, batch):
         if self.training:
-            if self.calls == self.at:
+            if self._calls == self._at:
                 raise Crash
-            self.calls += 1
+            self._calls += 1
         return super().forward(output, truth, batch)
 
 
@@ -85,7 +85,7 @@ def test_stages_broken_off_go_on_where_they_were(tmp_path, at, left):
     network, stages = Prior(seed=5), two_stages()                    # other weights: all come from the folder
     train_in_stages(network, stages, small_data(), folder=tmp_path, progress=False)
     assert same(bits(network), bits(whole))
-    assert stages[1].objective.calls == left
+    assert stages[1].objective._calls == left
 
 
 def test_a_stage_begins_with_the_best_weights_of_the_one_before():
