@@ -6,6 +6,10 @@
 ``rppg_lib.registry``  everything that estimates a pulse, by name
 ``rppg_lib.video``     video in and out, faces in it, the colour of their skin
 ``rppg_lib.measure``   the pulse in anybody's video: ``measure("me.mp4")``
+``rppg_lib.data``      clips on disk, training samples, splits by person
+``rppg_lib.losses``    what a network is told to want
+``rppg_lib.models``    networks, one file each
+``rppg_lib.training``  one loop for all of them
 ``rppg_lib.evaluation``  methods x clips -> rows -> tables with intervals
 ``rppg_lib.plots``     one figure per function
 ``rppg_lib.results``   numbers with seed, profile, versions and machine
@@ -23,7 +27,8 @@ import importlib
 
 __version__ = "0.1.0"
 
-_PARTS = ("evaluation", "measurement", "plots", "registry", "results", "signal", "simulate", "teach", "types", "video")
+_PARTS = ("data", "evaluation", "losses", "measurement", "models", "plots", "registry", "results", "signal", "simulate",
+          "teach", "training", "types", "video")
 __all__ = [*_PARTS, "measure", "__version__"]
 
 
