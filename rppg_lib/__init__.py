@@ -8,6 +8,7 @@
 ``rppg_lib.measure``   the pulse in anybody's video: ``measure("me.mp4")``
 ``rppg_lib.data``      clips on disk, training samples, splits by person
 ``rppg_lib.losses``    what a network is told to want
+``rppg_lib.quantize``  vectors replaced by codes that learn
 ``rppg_lib.models``    networks, one file each
 ``rppg_lib.training``  one loop for all of them
 ``rppg_lib.evaluation``  methods x clips -> rows -> tables with intervals
@@ -27,8 +28,8 @@ import importlib
 
 __version__ = "0.1.0"
 
-_PARTS = ("data", "evaluation", "losses", "measurement", "models", "plots", "registry", "results", "signal", "simulate",
-          "teach", "training", "types", "video")
+_PARTS = ("data", "evaluation", "losses", "measurement", "models", "plots", "quantize", "registry", "results", "signal",
+          "simulate", "teach", "training", "types", "video")
 __all__ = [*_PARTS, "measure", "__version__"]
 
 
