@@ -116,3 +116,20 @@ class FrameReadout(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features.transpose(1, 2)).squeeze(-1)
+
+
+class TemporalDifferenceConv(nn.Module):
+    """A 3-D convolution of which a share ``theta`` looks at changes over time only.
+
+    From the frames before and after, ``theta`` times the frame between is taken away (summed over the kernel's area).
+    So with ``theta`` 1 the outer two frames of the kernel see differences, and with 0 it is a plain convolution.
+    """
+
+    def __init__(self, channels: int, theta: float) -> None:
+        super().__init__()
+        self.theta = theta
+        self.convolution = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outer = self.convolution.weight[:, :, ::2].sum((2, 3, 4))[..., None, None, None]       # (C,C,1,1,1)
+        return self.convolution(x) - self.theta * functional.conv3d(x, outer)

@@ -11,25 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..registry import register
-from .blocks import check_width
+from .blocks import TemporalDifferenceConv, check_width
 from .network import Network, Published
-
-
-class TemporalDifferenceConv(nn.Module):
-    """A 3-D convolution of which a share ``theta`` looks at changes over time only.
-
-    From the frames before and after, ``theta`` times the frame between is taken away (summed over the kernel's area).
-    So with ``theta`` 1 the outer two frames of the kernel see differences, and with 0 it is a plain convolution.
-    """
-
-    def __init__(self, channels: int, theta: float) -> None:
-        super().__init__()
-        self.theta = theta
-        self.convolution = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        outer = self.convolution.weight[:, :, ::2].sum((2, 3, 4))[..., None, None, None]       # (C,C,1,1,1)
-        return self.convolution(x) - self.theta * functional.conv3d(x, outer)
 
 
 class Attention(nn.Module):
@@ -92,6 +75,7 @@ class PhysFormer(Network):
 
     normalise: ClassVar = ("diff",)
     target: ClassVar = "wave"
+    after_features: ClassVar = ("upsample", "last")
     multiple_of: ClassVar = 4
     min_px: ClassVar = 32
     published: ClassVar = Published(frames=160, size_px=128, params=7_380_865, gmacs=51.23, source="liu2023rppgtoolbox",
