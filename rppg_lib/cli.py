@@ -89,6 +89,7 @@ goes on where it was: after each epoch, and every two minutes in between, a chec
 examples:
   rppg train physnet
   rppg train efficientphys --profile full -p epochs=30 -p lr=0.001
+  rppg train codephys -p heartbeats.epochs=3          # in two stages: the first learns heartbeats from contact waves
   rppg train physnet --data build/clips/simulated-quick-0123456789ab --out my-physnet
 """
 _EVALUATE = """\

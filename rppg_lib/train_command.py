@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .data import ClipStore, Split
     from .models import Network
     from .training import Fitted
+    from .training.recipes import Recipe
 
 PEOPLE = "people.json"
 """In the folder of a training: who was trained on, so that nobody of them is ever judged."""
@@ -29,6 +30,8 @@ BASELINE = "pos"
 PROFILES = ("quick", "full", "paper")
 SHARES = (0.6, 0.15, 0.25)
 """Of the people: to train, to stop by, to judge."""
+OF_ALL_STAGES = ("seed", "device", "checkpoint_every_steps", "checkpoint_every_s")
+"""Settings that a training has once, however many stages it has."""
 
 
 def add_train_options(command: ArgumentParser) -> None:
@@ -37,7 +40,9 @@ def add_train_options(command: ArgumentParser) -> None:
     command.add_argument("--profile", choices=PROFILES, default="quick", help="quick: tiny network, minutes on a CPU; "
                          "full: published size, for a GPU; paper: published settings, with --data (default: quick)")
     command.add_argument("-p", action="append", default=[], dest="given", metavar="NAME=VALUE",
-                         help="set lr, epochs, batch, seed, ... or a setting of the network; may be repeated")
+                         help="set lr, epochs, batch, seed, ... or a setting of the network; may be repeated. Of "
+                         "several stages this is the last; before settings of an earlier one goes its name: "
+                         "heartbeats.epochs=3")
     command.add_argument("--data", type=Path, metavar="STORE", help="a clip store (default: the simulated one of the "
                          "profile, made first if need be)")
     command.add_argument("--out", type=Path, metavar="DIR", help="checkpoints and results (default: below "
@@ -57,7 +62,7 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     """Train a network, judge it on the people kept apart, write and say the table."""
     from .data import ClipStore, split_subjects
     from .registry import find
-    from .training import TrainingData, WaveObjective, fit
+    from .training import train_in_stages
     from .training.device import random_state_kept
     from .training.recipes import recipe
 
@@ -68,22 +73,19 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     if entry.kind != "network":
         raise ValueError(f"train: {args.name} is a method without weights; there is nothing to train. "
                          f"Networks: see rppg models.")
-    how = recipe(args.name, args.profile)
-    given = _parameters(args.given, entry.made_of, how.config)
-    config = dataclasses.replace(how.config, **given["fit"])
+    how, own = _settings(args.given, entry.made_of, recipe(args.name, args.profile))
     store = ClipStore.open(args.data) if args.data else _simulated(args)
-    with random_state_kept(seed=config.seed):
-        network = entry.made_of(_network_config(entry.made_of, args.profile, store, given["network"]))
-    split = split_subjects(store.subjects, shares=SHARES, seed=config.seed)
-    data = TrainingData(*(_windows(store, network, people, config.augment if people is split.train else None)
-                          for people in (split.train, split.validation)))
+    with random_state_kept(seed=how.config.seed):
+        network = entry.made_of(_network_config(entry.made_of, args.profile, store, own))
+    split = split_subjects(store.subjects, shares=SHARES, seed=how.config.seed)
+    stages = how.stages(network, store, split)
     folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
     _write_people(folder, store, split, fresh=args.fresh)            # first: a killed training has a checkpoint, too
-    fitted = fit(network, WaveObjective(how.losses), data, config, folder=folder, resume=not args.fresh,
-                 progress=sys.stderr.isatty())
+    fitted = train_in_stages(network, stages, folder=folder, resume=not args.fresh, progress=sys.stderr.isatty())
     rows, why = _judged(network, store, split.test)
-    path = _results(args, fitted, rows, store, {"losses": how.losses, "network": network.settings,
-                                                "fit": config.to_json(), "source": how.source, "note": how.note})
+    histories = {f"history_{stage.name}": each.history for stage, each in zip(stages[:-1], fitted)}
+    path = _results(args, fitted[-1], {"test": rows, "history": fitted[-1].history, **histories}, store,
+                    how.to_json() | {"network": network.settings}, folder)
     say(_text(rows) + f"\n\n{_who(store, split)}\n{folder}\n{path}{why}")
     return not why
 
@@ -114,25 +116,33 @@ def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
     return not why
 
 
-def _parameters(given: list[str], kind: type[Network], config: Any) -> dict[str, dict[str, Any]]:
-    """Return what was given as settings of the training and of the network."""
+def _settings(given: list[str], kind: type[Network], how: Recipe) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe with what was given in place of its own, and what was given as settings of the network."""
     from .registry import near_miss
 
-    fields = {field.name for field in dataclasses.fields(config)} - {"augment", "frozen"}
-    own = {field.name: getattr(kind.Config(), field.name) for field in dataclasses.fields(kind.Config)}
-    found: dict[str, dict[str, Any]] = {"fit": {}, "network": {}}
+    *before, last = how.fits
+    fit = {field.name for field in dataclasses.fields(how.config)} - {"augment", "frozen"}
+    known = {name: ("network", "", name) for name in (field.name for field in dataclasses.fields(kind.Config))}
+    known |= {name: ("fit", last, name) for name in fit}
+    known |= {f"{stage}.{name}": ("fit", stage, name) for stage in before for name in fit}
+    known |= {f"{stage}.{name}": ("settings", stage, name) for stage in before for name in how.may_set.get(stage, ())}
+    found: dict[str, dict[str, dict[str, Any]]] = {"network": {}, "fit": {}, "settings": {}}
     for text in given:
         name, equals, value = text.partition("=")
-        if not equals or (name not in fields and name not in own):
-            known = sorted({*fields, *own})
+        if not equals or name not in known:
             raise ValueError(f"train: -p needs NAME=VALUE with a known name, got {text!r}.{near_miss(name, known)} "
-                             f"Names: {', '.join(known)}.")
+                             f"Names: {', '.join(sorted(known))}.")
         try:
             plain = json.loads(value)                                # numbers, true, null
         except json.JSONDecodeError:
             plain = value
-        found["fit" if name in fields else "network"][name] = plain
-    return found
+        where, stage, field = known[name]
+        found[where].setdefault(stage, {})[field] = plain
+    shared = {name: value for name, value in found["fit"].get(last, {}).items() if name in OF_ALL_STAGES}
+    fits = {stage: dataclasses.replace(config, **shared | found["fit"].get(stage, {}))
+            for stage, config in how.fits.items()}
+    settings = {stage: {**how.settings.get(stage, {}), **found["settings"].get(stage, {})} for stage in before}
+    return dataclasses.replace(how, fits=fits, settings=settings), found["network"].get("", {})
 
 
 def _simulated(args: Namespace) -> ClipStore:
@@ -151,7 +161,7 @@ def _simulated(args: Namespace) -> ClipStore:
 
 
 def _network_config(kind: type[Network], profile: str, store: ClipStore, given: dict[str, Any]) -> Any:
-    """Return the network's published size, or its tiny one, for pictures of the store's size."""
+    """Return the network's published size, or its small one, for pictures of the store's size."""
     sizes = {record.size_px for record in store.records}
     width, height = sizes.pop()
     if sizes or width != height:
@@ -160,16 +170,8 @@ def _network_config(kind: type[Network], profile: str, store: ClipStore, given: 
     if given.get("size_px", width) != width:
         raise ValueError(f"train: pictures of the store have {width} px, so the network gets this size; got "
                          f"size_px={given['size_px']}. Make a store with 'rppg simulate --size-px'.")
-    config = kind.tiny() if profile == "quick" else kind.Config()
+    config = kind.small() if profile == "quick" else kind.Config()
     return dataclasses.replace(config, **given | {"size_px": width})
-
-
-def _windows(store: ClipStore, network: Network, people: frozenset[str], augment: Any) -> Any:
-    from .data import Windows
-
-    frames = network.config.frames
-    margin = augment.margin(frames) if augment else 0
-    return Windows(store, frames=frames, subjects=people, margin=margin)
 
 
 def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str]) -> tuple[pd.DataFrame, str]:
@@ -209,7 +211,7 @@ def _trained_on(checkpoint: Path, store: ClipStore) -> set[str] | None:
     """Return whom of a store's data sets the network has seen (a name in another one is another person); None if it
     is not known.
     """
-    for folder in (checkpoint, checkpoint.parent):
+    for folder in (checkpoint, *checkpoint.parents[:2]):             # a step of a stage of the training
         if (folder / PEOPLE).is_file():
             try:
                 told = json.loads((folder / PEOPLE).read_text(encoding="utf-8"))
@@ -224,13 +226,14 @@ def _trained_on(checkpoint: Path, store: ClipStore) -> set[str] | None:
     return None
 
 
-def _results(args: Namespace, fitted: Fitted, rows: pd.DataFrame, store: ClipStore, config: dict[str, Any]) -> Path:
+def _results(args: Namespace, fitted: Fitted, tables: dict[str, Any], store: ClipStore, config: dict[str, Any],
+             folder: Path) -> Path:
     from . import results
 
     kind = "simulated" if _datasets(store) == {"simulated"} else "recorded"
-    return results.save(f"train_{args.name}", {"test": rows, "history": fitted.history}, profile=_label(args),
+    return results.save(f"train_{args.name}", tables, profile=_label(args),
                         data=f"{kind}: {store.path.name}, content {store.content_hash[:12]}",
-                        seed=fitted.facts["seed"], config=config | {"made": fitted.facts["made"]}, folder=fitted.folder)
+                        seed=fitted.facts["seed"], config=config | {"made": fitted.facts["made"]}, folder=folder)
 
 
 def _label(args: Namespace) -> str:

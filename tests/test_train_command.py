@@ -6,8 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from rppg_lib import results, train_command
-from rppg_lib.data import ClipSource, build_store
+from rppg_lib import registry, results, train_command
+from rppg_lib.data import ClipSource, build_store, split_subjects
+from rppg_lib.data.pulses import LabelWindows, SimulatedPulses
+from rppg_lib.models import load_network
+from rppg_lib.models.codephys import CodePhys
+from rppg_lib.training.recipes import recipe
 from rppg_lib.types import Clip
 
 FS = 30.0
@@ -29,6 +33,8 @@ def stores(tmp_path_factory):
     sets = {"six": range(6), "others": range(4, 9)}
     found = {name: build_store([ClipSource(clip=clip(n)) for n in people], folder, name=name, jobs=1, progress=False)
              for name, people in sets.items()}
+    found["mine"] = build_store([ClipSource(clip=clip(n, "mine")) for n in range(6)], folder, name="mine", jobs=1,
+                                progress=False)
     found["elsewhere"] = build_store([ClipSource(clip=clip(n, "another")) for n in range(2)], folder, name="elsewhere",
                                      jobs=1, progress=False)
     return found
@@ -193,3 +199,129 @@ def test_what_was_changed_names_the_results_as_a_file_name_can():
     assert train_command._label(argparse.Namespace(profile="quick", given=["lr= 0.01", 'schedule="cosine"'])) \
         == "quick+lr=0.01+schedule=cosine"
     assert len(train_command._label(argparse.Namespace(profile="quick", given=["x" * 200]))) < 40
+
+
+SMALL = [word for setting in ("frames=64", "dim=8", "codes=8", "layers=1", "first=4", "width=4", "epochs=2", "lr=0.001",
+                              "heartbeats.epochs=2", "heartbeats.batch=32", "heartbeats.warmup_steps=5")
+         for word in ("-p", setting)]
+
+
+@pytest.fixture(scope="module")
+def staged(stores, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("staged")
+    return folder, call(train_command.train, "codephys", "--data", stores["mine"].path, "--out", folder, *SMALL)
+
+
+def test_both_stages_of_codephys_are_trained_and_told(staged, stores):
+    folder, text = staged
+    assert [line.split()[:2] for line in text.splitlines()[1:3]] == [["codephys", "2"], ["pos", "2"]]
+    assert "trained on 3 people, stopped by 1, judged on 2 others" in text
+    found = results.load(next(folder.glob("train_codephys.*.json")))
+    assert set(found.tables) == {"test", "history", "history_heartbeats"}
+    assert "mse" in found.tables["history_heartbeats"][-1] and "ask" in found.tables["history"][-1]
+    assert found.config["fit"]["lr"] == 0.001 and found.config["losses"] == recipe("codephys", "quick").losses
+    before = found.config["before"]["heartbeats"]
+    assert before["fit"]["epochs"] == 2 and before["fit"]["batch"] == 32 and before["settings"]["warmup_steps"] == 5
+
+
+def test_the_folder_of_a_training_in_stages_is_a_checkpoint(staged, stores):
+    folder, text = staged
+    network = load_network(folder)
+    assert isinstance(network, CodePhys) and network.config.frames == 64
+    assert registry.build("codephys", checkpoint=folder).predict(clip(0)).wave.shape == (150,)
+    step = folder / "2-query" / (folder / "2-query" / "best").read_text().strip()
+    for place in (folder, folder / "2-query", step):                 # whom it was trained on is known from each
+        judged = call(train_command.evaluate, place, stores["mine"].path)
+        assert judged.splitlines()[:3] == text.splitlines()[:3] and "4 it was trained on are left out" in judged
+
+
+def test_codes_and_decoder_are_those_of_the_first_stage(staged):
+    folder, _ = staged
+    from safetensors.torch import load_file
+
+    first, second = (load_file(folder / stage / (folder / stage / "best").read_text().strip() / "weights.safetensors")
+                     for stage in ("1-heartbeats", "2-query"))
+    shared = [name for name in second if name.startswith(("codebook.", "decoder."))]
+    assert len(shared) > 4 and all((first[name] == second[name]).all() for name in shared)
+    assert int(first["codebook.calls"]) > 5                          # the codebook has begun
+
+
+def test_the_same_command_finds_both_stages_finished(staged, stores):
+    folder, text = staged
+    places = sorted(folder.glob("*/step-*/training.json"))
+    before = [place.stat().st_mtime_ns for place in places]
+    again = call(train_command.train, "codephys", "--data", stores["mine"].path, "--out", folder, *SMALL)
+    assert again.splitlines()[:3] == text.splitlines()[:3]
+    assert [place.stat().st_mtime_ns for place in places] == before and len(places) >= 2
+    with pytest.raises(ValueError, match="config.epochs is 2 there, 3 here"):
+        call(train_command.train, "codephys", "--data", stores["mine"].path, "--out", folder, *SMALL, "-p",
+             "heartbeats.epochs=3")
+
+
+def test_a_plain_network_is_refused_in_the_folder_of_stages(staged, stores):
+    with pytest.raises(ValueError, match="holds a training in other stages"):
+        call(train_command.train, "physnet", "--data", stores["mine"].path, "--out", staged[0], "-p", "width=4")
+
+
+def first_samples(store, profile="quick", without=()):
+    """Return the stages of CodePhys on a store, and its split."""
+    network = CodePhys(CodePhys.Config(size_px=16, frames=64, first=4, width=4, dim=8, codes=8, embedding="plain",
+                                       layers=1, without=without))
+    split = split_subjects(store.subjects, shares=train_command.SHARES, seed=0)
+    how, _ = train_command._settings(["heartbeats.warmup_steps=0"], CodePhys, recipe("codephys", profile))
+    return how.stages(network, store, split), split
+
+
+def test_of_recordings_the_first_stage_sees_labels_of_the_people_trained_on_alone(stores):
+    for profile in ("quick", "full", "paper"):
+        stages, split = first_samples(stores["mine"], profile)
+        train, validation = stages[0].data.train, stages[0].data.validation
+        assert isinstance(train, LabelWindows) and set(train.subjects) == split.train
+        assert isinstance(validation, LabelWindows) and set(validation.subjects) == split.validation
+    assert len(train) == 3 * 2                                       # as published: end to end
+    assert isinstance(first_samples(stores["six"], "paper")[0][0].data.train, LabelWindows)
+
+
+def test_of_simulated_people_it_sees_waves_of_many_others(stores):
+    stages, _ = first_samples(stores["six"])
+    data = stages[0].data
+    assert isinstance(data.train, SimulatedPulses) and len(data.train) == 2000 and data.train.frames == 64
+    assert set(data.train.subjects).isdisjoint({*data.validation.subjects, *stores["six"].subjects})
+
+
+@pytest.mark.parametrize("without, names, loaded", [
+    ((), ["heartbeats", "query"], {"codebook", "decoder", "prior"}),
+    (("prior",), ["heartbeats", "query"], {"codebook", "decoder"}),
+    (("stage_one",), ["query"], set()),
+])
+def test_what_the_network_is_without_needs_no_stage_and_no_weights(stores, without, names, loaded):
+    stages, _ = first_samples(stores["six"], without=without)
+    assert [stage.name for stage in stages] == names and set(stages[-1].load) == loaded
+
+
+def test_the_seed_is_that_of_the_whole_training_unless_a_stage_has_its_own():
+    def seeds(*given):
+        how, _ = train_command._settings(list(given), CodePhys, recipe("codephys", "quick"))
+        return [config.seed for config in how.fits.values()]
+
+    assert seeds("seed=3") == [3, 3] and seeds("heartbeats.seed=4") == [4, 0] and seeds("lr=0.1") == [0, 0]
+    assert seeds("seed=3", "heartbeats.seed=4") == [4, 3]
+
+
+@pytest.mark.parametrize("given, text", [
+    ("heartbeats.epoch=3", r"got 'heartbeats.epoch=3'. Did you mean 'heartbeats.epochs'\?"),
+    ("heartbeat.epochs=3", r"Did you mean 'heartbeats.epochs'\?"), ("query.epochs=3", "with a known name"),
+    ("heartbeats.dim=3", "with a known name"), ("heartbeats.epochs=two", "epochs must be a whole number"),
+    ("heartbeats.epochs=1", "codebook begins after 200 steps, and stage heartbeats has only 33"),
+    ("heartbeats.start=kmean", "kmeans"),
+])
+def test_settings_of_a_stage_that_cannot_be_are_said(stores, tmp_path, given, text):
+    with pytest.raises(ValueError, match=text):
+        call(train_command.train, "codephys", "--data", stores["mine"].path, "--out", tmp_path / "run",
+             "-p", "frames=64", "-p", "heartbeats.warmup_steps=200", "-p", given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_prefix_is_for_networks_with_stages(stores):
+    with pytest.raises(ValueError, match="with a known name, got 'heartbeats.epochs=3'"):
+        call(train_command.train, "physnet", "--data", stores["six"].path, "-p", "heartbeats.epochs=3")

@@ -6,11 +6,12 @@ sources     :class:`SimulatedSource` :class:`ClipSource` :class:`LazySource`, :f
 store       :func:`build_store` makes a :class:`ClipStore`: pictures as uint8, with traces, labels and a manifest
 splits      :func:`split_subjects` gives a :class:`Split`, :func:`k_folds` several; :func:`check_exclusive` finds leaks
 windows     :class:`Windows` cuts clips into samples of one length and gives a :class:`Batch` of them
+pulses      :class:`SimulatedPulses`, :class:`LabelWindows`: samples without pictures, for what learns from waves alone
 augment     :class:`Augment`: flips, speed, colour, crops
 normalise   ``from rppg_lib.data.normalise import normalise, target``: what networks are fed, and shall answer
 ==========  ==================================================================================================
 
-Windows, augment and normalise need PyTorch, and are loaded when first asked for.
+Windows, pulses, augment and normalise need PyTorch, and are loaded when first asked for.
 """
 
 import importlib
@@ -19,7 +20,8 @@ _HOME = {"Source": "sources", "Playing": "sources", "Ending": "sources", "Simula
          "ClipSource": "sources", "LazySource": "sources", "simulated_sources": "sources",
          "ClipStore": "store", "Record": "manifest", "build_store": "build",
          "Split": "splits", "split_subjects": "splits", "k_folds": "splits", "check_exclusive": "splits",
-         "Batch": "windows", "Windows": "windows", "Augment": "augment"}
+         "Batch": "windows", "Windows": "windows", "Augment": "augment",
+         "SimulatedPulses": "pulses", "LabelWindows": "pulses"}
 """Where a name lives. None is also the name of a module, which would take its place once that is loaded."""
 
 __all__ = sorted(_HOME)

@@ -81,7 +81,7 @@ class FactorizePhys(Network):
     def features(self, frames: Tensor) -> Tensor:
         """Return the flattened last map of each frame, ``(B, D, T)``."""
         self.check(frames)
-        change = self.norm(steps_between(frames)).to(self.readout.weight.dtype)
+        change = self.norm(steps_between(frames)).to(next(self.extract.parameters()).dtype)
         maps = self.narrow(self.attention(self.deepen(self.extract(change))))        # (B,3,T,H,W) -> (B,C,T,3,3)
         return maps.movedim(2, -1).flatten(1, 3)                                     # (B,C,T,3,3) -> (B,C*9,T)
 

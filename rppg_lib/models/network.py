@@ -21,6 +21,8 @@ class Published:
         size_px: its height and width.
         params: parameters.
         gmacs: multiplications with additions for the clip, in 10^9.
+        within: how far ours may be from ``params`` and ``gmacs``, as a share: 0 where public code fixes all sizes, more
+            where a paper leaves some open.
         source: key in the bibliography.
         note: what a reader must know to compare.
     """
@@ -29,6 +31,7 @@ class Published:
     size_px: int
     params: int | None = None
     gmacs: float | None = None
+    within: float = 0.0
     source: str = ""
     note: str = ""
 
@@ -49,8 +52,10 @@ class Network(nn.Module):
         multiple_of: the number of frames must be a multiple of it.
         min_frames, min_px: the smallest clip it takes.
         size_is_free: whether pictures may have another size than ``config.size_px``.
+        after_features: names of the parts that come after :meth:`features`, and that a network built on it leaves away.
         no_compile: why ``torch.compile`` cannot take it; empty if it can.
         published: figures to compare with.
+        frozen: names of parts that never learn, see :meth:`freeze`.
     """
 
     name: ClassVar[str] = ""
@@ -61,8 +66,10 @@ class Network(nn.Module):
     min_frames: ClassVar[int] = 8
     min_px: ClassVar[int] = 8
     size_is_free: ClassVar[bool] = True
+    after_features: ClassVar[tuple[str, ...]] = ("readout",)
     no_compile: ClassVar[str] = ""
     published: ClassVar[Published]
+    frozen: tuple[str, ...] = ()
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
@@ -73,6 +80,11 @@ class Network(nn.Module):
     def tiny(cls) -> Config:
         """Return the config of a network that a CPU runs in a moment; for tests."""
         return cls.Config()
+
+    @classmethod
+    def small(cls) -> Config:
+        """Return the config of a network that a CPU trains in a minute or two."""
+        return cls.tiny()
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
@@ -87,6 +99,19 @@ class Network(nn.Module):
     def features(self, frames: Tensor) -> Tensor:
         """Return what is known of each time before it becomes one number, ``(B, D, T')``, D in ``feature_channels``."""
         raise NotImplementedError(f"{self._who}: has no features(frames). Write it, to let others build on it.")
+
+    def freeze(self, *parts: str) -> None:
+        """Let parts of the network stay as they are: no gradient, and eval mode even while the rest is trained."""
+        self.frozen = parts
+        for part in parts:
+            self.get_submodule(part).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Network:
+        super().train(mode)
+        for part in self.frozen:
+            self.get_submodule(part).eval()
+        return self
 
     @property
     def _who(self) -> str:

@@ -110,6 +110,7 @@ class RhythmMamba(Network):
 
     normalise: ClassVar = ("standard",)
     target: ClassVar = "wave"
+    after_features: ClassVar = ("last",)
     multiple_of: ClassVar = 2
     published: ClassVar = Published(frames=160, size_px=128, params=4_922_125, gmacs=12.83, source="zou2025rhythmmamba",
                                     note="public code; MACs as thop counts them, without the Mamba layers; of the "

@@ -20,6 +20,8 @@ from .network import Network
 WEIGHTS, FACTS = "weights.safetensors", "network.json"
 POINTERS = ("best", "last")
 """In a folder that training wrote, small files that name the folder of a checkpoint in it."""
+STAGES = "stages"
+"""In the folder of a training in stages, a small file that names the stages' folders in it, in order."""
 
 
 def save_network(network: Network, folder: str | Path, *, facts: dict[str, Any] | None = None) -> Path:
@@ -32,8 +34,8 @@ def save_network(network: Network, folder: str | Path, *, facts: dict[str, Any] 
     if not network.name:
         raise ValueError(f"save_network: {type(network).__name__} is not registered, so nobody could load it again. "
                          f"Decorate it with rppg_lib.registry.register.")
-    described = {"name": network.name, "config": network.settings, "facts": facts or {}, "rppg-lib": __version__}
-    text = json.dumps(described, indent=1, allow_nan=False)
+    told = {"name": network.name, "config": network.settings, "facts": facts or {}, "rppg-lib": __version__}
+    text = json.dumps(told, indent=1, allow_nan=False)
     with written_whole(folder / WEIGHTS, "wb") as file:
         file.write(safetensors.torch.save(tensors_of(network)))
     with written_whole(folder / FACTS) as file:                      # last: where it is, all is
@@ -48,33 +50,56 @@ def load_network(folder: str | Path) -> Network:
         folder: that :func:`save_network` wrote, or one that training wrote, of which the best is taken.
     """
     folder = checkpoint_folder(folder)
-    described = _described(folder)
-    entry = find(described["name"])
+    told = described(folder)
+    entry = find(told["name"])
     if entry.kind != "network":
         raise ValueError(f"load_network: {folder / FACTS} names {entry.name!r}, which is a method without weights.")
     try:
-        network = entry.made_of(_config(entry.made_of.Config, described["config"], folder))
-        fs = described["facts"].get("fs")
+        network = entry.made_of(config_of(entry.made_of.Config, told["config"], folder))
+        fs = told["facts"].get("fs")
         fs is None or check_fs("fs", fs)
     except (TypeError, RuntimeError, ArithmeticError, ValueError, MemoryError) as error:
         raise ValueError(f"load_network: {folder / FACTS} describes no network that can be built: {error}") from None
     load_tensors(network, read_tensors(folder / WEIGHTS), who=str(folder / WEIGHTS))
-    network.facts = described["facts"]
+    network.facts = told["facts"]
     return network.eval()
 
 
 def checkpoint_folder(folder: str | Path, *, which: str = "best") -> Path:
-    """Return where the weights lie: ``folder``, or what its file ``best`` (or ``last``) names."""
+    """Return where the weights lie: ``folder``, or what its file ``best`` (or ``last``) names; after a training in
+    stages, what that of the last stage names.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"load_network: there is no folder {folder}. Train a network with 'rppg train NAME'.")
     pointer = folder / which
+    if not pointer.is_file() and (stages := stages_in(folder)):
+        return checkpoint_folder(_last_stage(folder, stages, which), which=which)
     if (folder / FACTS).is_file() or not pointer.is_file():
         return folder
     name = pointer.read_text(encoding="utf-8", errors="replace").strip()
     if name != Path(name).name or name in ("", ".", "..") or not (folder / name).is_dir():
         raise ValueError(f"load_network: {pointer} must name a folder beside it, got {name[:60]!r}. Train again.")
     return folder / name
+
+
+def stages_in(folder: Path) -> list[str]:
+    """Return the names of the stages' folders in that of a training, in order; none where it has no stages."""
+    if not (folder / STAGES).is_file():
+        return []
+    names = (folder / STAGES).read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    if not names or any(name != Path(name).name or name in ("", ".", "..") or "\0" in name for name in names):
+        raise ValueError(f"load_network: {folder / STAGES} must name folders beside it. Train again.")
+    return names
+
+
+def _last_stage(folder: Path, stages: list[str], which: str) -> Path:
+    if (folder / stages[-1] / which).is_file():
+        return folder / stages[-1]
+    begun = [stage.replace("-", " (", 1) + ")" for stage in stages if (folder / stage / which).is_file()]
+    there = f"only stage {' and '.join(begun)} is there" if begun else "none has a checkpoint yet"
+    raise ValueError(f"load_network: {folder} holds a training of {len(stages)} stages; {there}. Go on with the "
+                     f"'rppg train' that began it.")
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -107,22 +132,24 @@ def load_tensors(module: nn.Module, tensors: dict[str, Tensor], *, who: str) -> 
     module.load_state_dict(tensors)
 
 
-def _described(folder: Path) -> dict[str, Any]:
+def described(folder: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of its network: ``name``, ``config``, ``facts``."""
     path = folder / FACTS
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(f"load_network: {folder} holds no {FACTS}, so it is no checkpoint. "
                                 f"Name the folder that training wrote.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"load_network: {path} is no whole JSON ({error}). Train again.") from None
     kinds = {"name": str, "config": dict, "facts": dict}
-    if not isinstance(described, dict) or not all(isinstance(described.get(key), kind) for key, kind in kinds.items()):
+    if not isinstance(told, dict) or not all(isinstance(told.get(key), kind) for key, kind in kinds.items()):
         raise ValueError(f"load_network: {path} needs {', '.join(kinds)}. Train again.")
-    return described
+    return told
 
 
-def _config(kind: type, given: dict[str, Any], folder: Path) -> Any:
+def config_of(kind: type, given: dict[str, Any], folder: Path) -> Any:
+    """Return a config from plain values, as a checkpoint in ``folder`` gives them."""
     known = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(given) - set(known))
     if unknown:

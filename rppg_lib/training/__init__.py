@@ -5,7 +5,7 @@
 ``TrainingData``       samples to train and to validate; ``FitConfig``: how; ``Fitted``: what came
 ``Objective``          what is minimised; ``WaveObjective``: losses by name
 ``training_folder``    a folder that no other training shares
-``train_in_stages``    several trainings of one network, each a ``Stage``; ``load_part``
+``train_in_stages``    several trainings in a row, each a ``Stage``, of one network or of parts for it; ``load_part``
 =====================  ======================================================================
 
 >>> import numpy as np, torch
