@@ -123,10 +123,10 @@ def _settings(given: list[str], kind: type[Network], how: Recipe) -> tuple[Recip
     *before, last = how.fits
     fit = {field.name for field in dataclasses.fields(how.config)} - {"augment", "frozen"}
     known = {name: ("network", "", name) for name in (field.name for field in dataclasses.fields(kind.Config))}
-    known |= {name: ("fit", last, name) for name in fit}
+    known |= {name: ("losses", "", name) for name in how.losses} | {name: ("fit", last, name) for name in fit}
     known |= {f"{stage}.{name}": ("fit", stage, name) for stage in before for name in fit}
     known |= {f"{stage}.{name}": ("settings", stage, name) for stage in before for name in how.may_set.get(stage, ())}
-    found: dict[str, dict[str, dict[str, Any]]] = {"network": {}, "fit": {}, "settings": {}}
+    found: dict[str, dict[str, dict[str, Any]]] = {"network": {}, "fit": {}, "settings": {}, "losses": {}}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
@@ -142,7 +142,8 @@ def _settings(given: list[str], kind: type[Network], how: Recipe) -> tuple[Recip
     fits = {stage: dataclasses.replace(config, **shared | found["fit"].get(stage, {}))
             for stage, config in how.fits.items()}
     settings = {stage: {**how.settings.get(stage, {}), **found["settings"].get(stage, {})} for stage in before}
-    return dataclasses.replace(how, fits=fits, settings=settings), found["network"].get("", {})
+    losses = {**how.losses, **found["losses"].get("", {})}
+    return dataclasses.replace(how, fits=fits, settings=settings, losses=losses), found["network"].get("", {})
 
 
 def _simulated(args: Namespace) -> ClipStore:

@@ -308,6 +308,17 @@ def test_the_seed_is_that_of_the_whole_training_unless_a_stage_has_its_own():
     assert seeds("seed=3", "heartbeats.seed=4") == [4, 3]
 
 
+def test_weights_of_terms_can_be_set_and_wrong_ones_are_found_before_any_training(stores):
+    how, _ = train_command._settings(["alpha=0.25", "form=log"], CodePhys, recipe("codephys", "quick"))
+    assert how.losses == {**recipe("codephys", "quick").losses, "alpha": 0.25, "form": "log"}
+    for wrong, message in (("alpha=much", "alpha must be a number of 0 or more, got 'much'"),
+                           ("temperature=0", "temperature must be a number above 0, got 0"),
+                           ("form=cubic", "form must be 'field' or 'log', got 'cubic'")):
+        how, _ = train_command._settings([wrong], CodePhys, recipe("codephys", "quick"))
+        with pytest.raises(ValueError, match=message):
+            how.stages(CodePhys(CodePhys.tiny()), stores["six"], split_subjects(stores["six"].subjects))
+
+
 @pytest.mark.parametrize("given, text", [
     ("heartbeats.epoch=3", r"got 'heartbeats.epoch=3'. Did you mean 'heartbeats.epochs'\?"),
     ("heartbeat.epochs=3", r"Did you mean 'heartbeats.epochs'\?"), ("query.epochs=3", "with a known name"),

@@ -63,11 +63,14 @@ class QueryObjective(Objective):
     def __init__(self, teacher: Heartbeats, *, like: QueryNetwork, alpha: float = 2.0, beta: float = 0.1,
                  distill: float = 1.0, shape: float = 0.1, form: str = "field", temperature: float = 1.0) -> None:
         super().__init__()
-        for name, weight in (("alpha", alpha), ("beta", beta), ("distill", distill), ("shape", shape)):
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-                raise ValueError(f"QueryObjective: {name} must be a number of 0 or more, got {weight!r}.")
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"QueryObjective: temperature must be a number above 0, got {temperature!r}.")
+        for name, weight in (("alpha", alpha), ("beta", beta), ("distill", distill), ("shape", shape),
+                             ("temperature", temperature)):
+            least = "above 0" if name == "temperature" else "of 0 or more"
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf") \
+                    or (name == "temperature" and not weight):
+                raise ValueError(f"QueryObjective: {name} must be a number {least}, got {weight!r}.")
+        if form not in ("field", "log"):
+            raise ValueError(f"QueryObjective: form must be 'field' or 'log', got {form!r}.")
         mine, its = like.heartbeats(), teacher.config
         if (mine.dim, mine.codes) != (its.dim, its.codes):
             raise ValueError(f"QueryObjective: needs a stage I with {mine.codes} codes of {mine.dim} numbers, as the "

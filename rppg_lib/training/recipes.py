@@ -98,6 +98,7 @@ class QueryRecipe(Recipe):
         first, second = self.fits.values()
         with random_state_kept(seed=first.seed):
             heartbeats = Heartbeats(dataclasses.replace(network.heartbeats(), **self.settings.get("heartbeats", {})))
+        QueryObjective(heartbeats, like=network, **self.losses)      # wrong weights are found before stage I is trained
         query = Stage(name="query", config=second, data=_pictures(network, store, split, second),
                       objective=partial(QueryObjective, heartbeats, like=network, **self.losses))
         if not network.has("stage_one"):
@@ -140,7 +141,7 @@ def _check_long_enough(config: FitConfig, heartbeats: Heartbeats, *, samples: in
 
 
 _WAVE, _STEPS = {"pearson": 1.0}, {"mse": 1.0}
-_QUERY = {"alpha": 2.0, "beta": 0.1, "distill": 1.0, "shape": 0.1, "temperature": 1.0}
+_QUERY = {"alpha": 2.0, "beta": 0.1, "distill": 1.0, "shape": 0.1, "form": "field", "temperature": 1.0}
 _QUERY_OURS = _QUERY | {"alpha": 0.5, "shape": 1.0}      # with few films the spectrum must not outweigh the wave
 _TOOLBOX = "liu2023rppgtoolbox"
 
