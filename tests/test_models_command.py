@@ -30,11 +30,13 @@ def test_counted_figures_agree_with_those_reported_by_public_code(table):
     networks = [row for row in table if row["kind"] == "network"]
     assert networks
     for row in networks:
+        within = registry.find(row["name"]).made_of.published.within
         if row["reported_params"]:
-            assert row["reported_params"] in (row["params"], row["params_visible"]), row["name"]
+            nearest = min(abs(row[count] / row["reported_params"] - 1) for count in ("params", "params_visible"))
+            assert nearest <= within, row["name"]
         if row["reported_gmacs"]:
             nearest = min((row["gmacs"], row["gmacs_visible"]), key=lambda found: abs(found - row["reported_gmacs"]))
-            assert nearest == pytest.approx(row["reported_gmacs"], rel=0.01), row["name"]
+            assert nearest == pytest.approx(row["reported_gmacs"], rel=max(within, 0.01)), row["name"]
 
 
 def test_the_text_begins_with_name_and_citation_and_shows_figures_below(table):
