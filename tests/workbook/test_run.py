@@ -184,8 +184,10 @@ def waiting(tmp_path):
     write_notebook(notebooks, "02_waits", WAITS, title="02 Waits")
     write_profile(notebooks, "all: {profile: quick}")
     command = [*RPPG, "run", "--notebooks", str(notebooks), "--out", str(out)]
+    # Tests that a shell has started in the background inherit a deaf ear for Ctrl-C, and would pass it on.
+    listening = (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+                               text=True, preexec_fn=listening)
     try:
         wait_for(lambda: (out / "notebooks" / "01_short.ipynb").exists(), "01 has not ended")
         wait_for(lambda: (out / "02.started").exists() and (out / "02.started").read_text(), "02 has not started")
