@@ -1,11 +1,11 @@
 """Each check of notebooks 00 and 01 on right answers, the untouched stub, and wrong answers a reader may well give."""
 
-import re
-
 import numpy as np
 import pytest
 
 from rppg_lib.teach import nb00, nb01
+
+from .answers import judged_by
 
 ALL = [nb00.heart_rate, nb01.mean_colour, nb01.noise_of_mean, nb01.coded_change, nb01.alias_hz, nb01.apart_bpm]
 
@@ -45,23 +45,7 @@ WRONG = [(nb00.heart_rate, lambda beats: 60 * len(beats) / (beats[-1] - beats[0]
          (nb01.apart_bpm, lambda window_s: 2 / window_s, "in Hz")]
 
 
-@pytest.mark.parametrize("check, answer", RIGHT)
-def test_a_right_answer_is_right_however_it_is_written(check, answer):
-    check(answer).must_be_right()
-
-
-@pytest.mark.parametrize("check", ALL, ids=repr)
-def test_an_untouched_stub_is_not_tried_and_not_wrong(check):
-    def stub(*_):
-        raise NotImplementedError
-    assert check(stub).status == "not tried yet"
-
-
-@pytest.mark.parametrize("check, answer, words", WRONG)
-def test_a_plausible_wrong_answer_is_wrong_and_the_verdict_says_what_differs(check, answer, words):
-    verdict = check(answer)
-    assert verdict.status == "wrong"
-    assert re.search(words, verdict.message), verdict.message
+test_right, test_wrong, test_stub = judged_by(RIGHT, WRONG, ALL)
 
 
 def test_the_flicker_of_exercise_1_4_shows_where_the_answer_says():

@@ -1,12 +1,11 @@
 """Each check of notebook 02 on right answers, the untouched stub, and wrong answers a reader may well give."""
 
-import re
-
 import numpy as np
-import pytest
 
 from rppg_lib import signal
 from rppg_lib.teach import nb02
+
+from .answers import judged_by
 
 ALL = [nb02.alpha, nb02.coverage, nb02.starts, nb02.grid_step_bpm, nb02.chrom]
 
@@ -82,23 +81,7 @@ WRONG = [(nb02.alpha, lambda x, y: np.std(y) / np.std(x), "y over x"),
          (nb02.chrom, lambda rgb, fs: chrom(rgb, fs)[:-1], "shape"), (nb02.chrom, lambda rgb, fs: None, "return")]
 
 
-@pytest.mark.parametrize("check, answer", RIGHT)
-def test_a_right_answer_is_right_however_it_is_written(check, answer):
-    check(answer).must_be_right()
-
-
-@pytest.mark.parametrize("check", ALL, ids=repr)
-def test_an_untouched_stub_is_not_tried_and_not_wrong(check):
-    def stub(*_):
-        raise NotImplementedError
-    assert check(stub).status == "not tried yet"
-
-
-@pytest.mark.parametrize("check, answer, words", WRONG)
-def test_a_plausible_wrong_answer_is_wrong_and_the_verdict_says_what_differs(check, answer, words):
-    verdict = check(answer)
-    assert verdict.status == "wrong"
-    assert re.search(words, verdict.message), verdict.message
+test_right, test_wrong, test_stub = judged_by(RIGHT, WRONG, ALL)
 
 
 def test_the_solution_of_the_hardest_exercise_finds_the_pulse():
