@@ -115,7 +115,8 @@ def work(task: dict[str, Any]) -> list[dict[str, Any]]:
     data, objective = TrainingData(samples(task)), HeartbeatObjective()
     plan = FitConfig(**task["plan"], batch=8, seed=task["seed"], keep="last", device="cpu")
     folder = training_folder(output_dir("study_codebook"), network, objective, data, plan)
-    kept = folder / "judged.json"
+    which = [str(task[key]) for key in ("table", "what", "value", "without") if key in task]
+    kept = folder / f"judged-{'-'.join(which)}.json"     # two questions may be asked of one training
     if kept.is_file():
         return json.loads(kept.read_text("utf-8"))
     at_once, began = not folder.exists(), time.process_time()

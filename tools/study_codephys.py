@@ -30,7 +30,7 @@ from rppg_lib.training.recipes import recipe
 SEEDS = (0, 1, 2)
 CHANGES = {"codes": (16, 32, 128), "dim": (16, 64), "alpha": (0.1, 2.0), "beta": (0.02, 0.5)}
 LEARNERS, JUDGES = range(700, 726), range(740, 750)
-VALIDATED, EPOCHS, LR = 4, 6, 4e-3
+VALIDATED = 4
 FILM = {"seconds": 10, "fs": 30.0, "size_px": 36, "seed": 6, "rates_bpm": (50, 140)}
 
 
@@ -55,7 +55,7 @@ def work(task: tuple[str, Any, int]) -> list[dict[str, Any]]:
     split = Split(train=frozenset(names[VALIDATED:]), validation=frozenset(names[:VALIDATED]),
                   test=frozenset(f"sim{number:04}" for number in JUDGES))
     how = recipe("codephys", "quick")
-    fits = {"heartbeats": how.fits["heartbeats"], "query": dataclasses.replace(how.config, epochs=EPOCHS, lr=LR)}
+    fits = {"heartbeats": how.fits["heartbeats"], "query": how.config}
     fits = {name: dataclasses.replace(config, seed=seed, keep="last", device="cpu") for name, config in fits.items()}
     weights = {what: value} if what in how.losses else {}
     how = dataclasses.replace(how, fits=fits, losses={**how.losses, **weights})
@@ -89,8 +89,9 @@ def main() -> None:
     seeds = table.assign(error=(table.hr_pred - table.hr_true).abs()).groupby(
         ["what", "value", "condition", "seed"]).error.mean().groupby(["what", "value", "condition"])
     lines["lowest_seed"], lines["highest_seed"] = seeds.min(), seeds.max()
-    config = {"learners": len(LEARNERS), "judged": len(JUDGES), "epochs": EPOCHS, "lr": LR, "seeds": len(SEEDS), **{
-        f"film_{key}": value for key, value in FILM.items()}}
+    film = {f"film_{key}": value for key, value in FILM.items()}
+    epochs = recipe("codephys", "quick").config.epochs
+    config = {"learners": len(LEARNERS), "judged": len(JUDGES), "epochs": epochs, "seeds": len(SEEDS), **film}
     print(results.save("study_codephys", {"sweeps": lines}, profile="small", seed=SEEDS[0], config=config,
                        data=f"simulated films, {len(LEARNERS) + len(JUDGES)} people"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -19,19 +20,19 @@ EPS = 1e-5
 
 
 class VideoEncoder(nn.Module):
-    """Pictures as maps, of a sixteenth of their size with four poolings; weighted by how much pulse is there."""
+    """Pictures as maps of a sixteenth of their size, rounded up; weighted by how much pulse is there."""
 
     def __init__(self, config: CodePhys.Config) -> None:
         super().__init__()
-        first, width, dim = config.first, config.width, config.dim
-        layers, before = [_convolution(3, first, (1, 5, 5))], first
-        for number in range(4):
-            after = width if number < 3 else dim
-            pool = [nn.MaxPool3d((1, 2, 2))] if number < config.pools else []
-            layers += [nn.ReLU(inplace=True), *pool, _convolution(before, after)]
-            before = after
-        self.layers = nn.Sequential(*layers)         # the last without ReLU: a wave's features have both signs
-        self.look = None if "attention" in config.without else nn.Conv2d(2 * dim, 1, 3, padding=1)
+        widths = [3, config.first, *3 * [config.width], config.dim]
+        layers: list[nn.Module] = []
+        for number, (before, after) in enumerate(pairwise(widths)):
+            layers.append(nn.Conv3d(before, after, *((3, 1, 1) if number else ((1, 5, 5), 1, (0, 2, 2)))))
+            if number < 4:                           # pooled before the rest, which then has a quarter of the work
+                layers += [nn.MaxPool3d((1, 2, 2), ceil_mode=True), nn.BatchNorm3d(after), nn.ReLU(inplace=True)]
+        layers.append(nn.BatchNorm3d(config.dim))    # no ReLU: a wave's features have both signs
+        self.layers = nn.Sequential(*layers)
+        self.look = None if "attention" in config.without else nn.Conv2d(2 * config.dim, 1, 3, padding=1)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """``(B,3,T,H,W)`` -> maps ``(B,D,T,H',W')``, attention ``(B,1,H',W')``."""
@@ -92,7 +93,6 @@ class CodePhys(QueryNetwork):
     class Config(QueryNetwork.Config):
         first: int = 32                              # channels of the first convolution
         width: int = 64                              # of the next three; the last has those of a code
-        pools: int = 4                               # times that pictures are halved, at most 4
         theta: float = 0.7                           # share of a temporal-difference convolution that sees changes only
 
     @classmethod
@@ -101,13 +101,10 @@ class CodePhys(QueryNetwork):
 
     @classmethod
     def small(cls) -> Config:
-        return cls.Config(size_px=36, frames=128, dim=32, first=8, width=16, pools=3, embedding="plain")
+        return cls.Config(size_px=36, frames=128, dim=32, first=8, width=16, embedding="plain")
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
-        if self.config.pools not in range(1, 5):
-            raise ValueError(f"{self._who}: pools must be a whole number from 1 to 4, got {self.config.pools!r}.")
-        self.min_px = 2 ** self.config.pools
         self.video = VideoEncoder(self.config)
         self.encoder = SpatioTemporalEncoder(self.config)
         self.prior = SignalEncoder(self.heartbeats()) if self.has("prior") else None
@@ -146,8 +143,3 @@ def with_statistics_of(tokens: Tensor, other: Tensor) -> Tensor:
 
 def _spread(tokens: Tensor) -> Tensor:
     return (tokens.var(1, keepdim=True, correction=0) + EPS).sqrt()
-
-
-def _convolution(before: int, after: int, kernel: tuple[int, int, int] = (3, 3, 3)) -> nn.Sequential:
-    padding = tuple(k // 2 for k in kernel)
-    return nn.Sequential(nn.Conv3d(before, after, kernel, padding=padding), nn.BatchNorm3d(after))

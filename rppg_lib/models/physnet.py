@@ -44,6 +44,10 @@ class PhysNet(Network):
     def tiny(cls) -> Config:
         return cls.Config(size_px=32, frames=64, width=8)
 
+    @classmethod
+    def small(cls) -> Config:
+        return cls.Config(size_px=36, frames=128, width=16)
+
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
         width = self.config.width

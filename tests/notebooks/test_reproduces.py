@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from rppg_lib import results
+from rppg_lib.files import output_dir
 
 from ..checkout import ROOT
 
@@ -14,12 +15,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "results").glob("*.quick.json")), ids=lambda file: file.stem)
-def test_a_fresh_run_gives_the_committed_numbers(file, tmp_path):
-    command = [sys.executable, "-m", "rppg_lib.cli", "run", file.name[:2], "--out", str(tmp_path)]
+def test_a_run_gives_the_committed_numbers(file):
+    # Into build/, where one that is up to date is not repeated: the book is made from this run.
+    command = [sys.executable, "-m", "rppg_lib.cli", "run", file.name[:2]]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
                           timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    old, new = results.load(file), results.load(tmp_path / "results" / file.name)
+    old, new = results.load(file), results.load(output_dir("results", file.name))
     assert (new.config, new.seed, new.data) == (old.config, old.seed, old.data)
     for title, rows in old.tables.items():
         assert len(new.tables[title]) == len(rows)
