@@ -17,6 +17,8 @@ from torch.utils.flop_counter import register_flop_formula
 from .blocks import full_precision
 
 TAPS = 27                                # of a 3x3x3 kernel, frame by frame, row by row
+PACE = 0.1
+"""Taps move a tenth as fast as weights learn. At full pace they leave maps of a few places, and see only zeros there."""
 
 NUMBERS_AT_A_TIME = {"cpu": 2 ** 21}     # of what the taps see: what stays in a processor's cache
 ON_OTHER_DEVICES = 2 ** 27
@@ -51,9 +53,13 @@ class DeformableConv3d(nn.Module):
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.bias)
 
+    def moves(self, maps: Tensor) -> Tensor:
+        """Return how far each tap moves, as :func:`deformed_conv3d` takes it."""
+        return PACE * self.offset(maps)
+
     def forward(self, maps: Tensor) -> Tensor:
         """``(B, C, T, H, W)`` -> the same."""
-        return deformed_conv3d(maps, self.offset(maps), self.convolution.weight, self.convolution.bias)
+        return deformed_conv3d(maps, self.moves(maps), self.convolution.weight, self.convolution.bias)
 
 
 def deformed_conv3d(maps: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -184,7 +184,7 @@ QUICK = FitConfig(epochs=8, batch=4, lr=5e-3, clip_norm=1.0)
 HEARTBEATS = FitConfig(batch=8, lr=1e-3, optimiser="adam", schedule="cosine")
 OURS: dict[str, tuple[WaveRecipe, QueryRecipe]] = {
     "quick": (_wave(_WAVE, QUICK), _query(2000, dataclasses.replace(HEARTBEATS, epochs=2, lr=4e-3),
-                                          dataclasses.replace(QUICK, epochs=12, batch=2, lr=4e-3, keep="last",
+                                          dataclasses.replace(QUICK, epochs=12, batch=2, lr=6e-3, keep="last",
                                                               augment=Augment()),
                                           {"warmup_steps": 50, "revive_after": 50})),
     "full": (_wave(_WAVE, FULL), _query(8000, dataclasses.replace(HEARTBEATS, epochs=5),
