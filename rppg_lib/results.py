@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .files import output_dir, revision, written_whole
+from .files import output_dir, project_root, revision, written_whole
 
 PACKAGES = ("rppg-lib", "numpy", "scipy", "pandas", "matplotlib", "torch")
 STARTED = time.perf_counter()
@@ -110,6 +110,15 @@ def load(path: str | Path) -> Result:
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"results.load: {path.name} is no results file ({error}). Make it again with "
                          f"'rppg run {path.name[:2]} --fresh'.") from None
+
+
+def kept(name: str) -> list[Result]:
+    """Return the results of a notebook or a tool that the checkout keeps in its folder ``results``, profile by profile.
+
+    Those of a run on this machine are elsewhere, below :func:`rppg_lib.files.output_dir`.
+    """
+    folder = (project_root() or Path.cwd()) / "results"
+    return [load(path) for path in sorted(folder.glob(f"{name}.*.json"))]
 
 
 def _rows(title: str, table: Any) -> list[dict[str, Any]]:

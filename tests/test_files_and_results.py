@@ -89,6 +89,18 @@ def test_a_broken_results_file_is_one_clear_error(tmp_path):
         results.load(tmp_path / "03_none.quick.json")
 
 
+def test_what_the_checkout_keeps_is_found_from_below_and_what_is_not_there_is_no_error(tmp_path, monkeypatch):
+    for folder in ("notebooks", "rppg_lib", "results"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert results.kept("05_querying") == []
+    for name in ("05_querying.quick.json", "05_querying.full.json", "02_pos_chrom.quick.json"):
+        stem, profile, _ = name.split(".")
+        results.save(stem, {"errors": [{"mae": 1.0}]}, profile=profile, seed=0, data="simulated", config={},
+                     folder=tmp_path / "results")
+    assert [one.profile for one in results.kept("05_querying")] == ["full", "quick"]
+
+
 def test_a_link_keeps_pointing_and_its_file_gets_the_text(tmp_path):
     (tmp_path / "real.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")

@@ -18,7 +18,7 @@ from .blocks import full_precision
 
 TAPS = 27                                # of a 3x3x3 kernel, frame by frame, row by row
 PACE = 0.1
-"""Taps move a tenth as fast as weights learn. At full pace they leave maps of a few places, and see only zeros there."""
+"""Taps move a tenth as fast as weights learn. At full pace they leave maps of a few places, and see zeros only."""
 
 NUMBERS_AT_A_TIME = {"cpu": 2 ** 21}     # of what the taps see: what stays in a processor's cache
 ON_OTHER_DEVICES = 2 ** 27
