@@ -47,7 +47,7 @@ def load_network(folder: str | Path) -> Network:
     """Return the network of a folder, in eval mode, on the CPU, with ``facts`` about its training.
 
     Args:
-        folder: that :func:`save_network` wrote, or one that training wrote, of which the best is taken.
+        folder: that :func:`save_network` wrote, or one that training wrote: the weights that it kept.
     """
     folder = checkpoint_folder(folder)
     told = described(folder)

@@ -5,8 +5,8 @@ In the folder of a training lie
 ``step-000120/``   ``weights.safetensors``, ``network.json``: the network (see :mod:`rppg_lib.models.weights`);
                    ``training.safetensors``: what the optimiser and the objective have gathered;
                    ``training.json``: where the training is, its settings, and what made it
-``last``, ``best`` text files that name one of these folders (``best`` the last one where nothing is validated); all
-                   others are deleted
+``last``, ``best`` text files that name one of these folders; all others are deleted. ``best`` names the weights that
+                   the training keeps: the last ones where nothing is validated, or where they were asked for
 
 A checkpoint is written into a folder of another name, forced onto the disk and then renamed. Everything random in a
 training is drawn from (seed, step) or (seed, epoch), so these two numbers are the state of its random generators.
@@ -46,7 +46,7 @@ class Progress:
         sums: of each term over this epoch's samples so far; ``samples`` of them.
         history: a row per finished epoch.
         best: the epoch with the smallest validation loss, counted from 1; 0: none yet.
-        best_name: folder of its checkpoint.
+        best_name: folder of its checkpoint, if that is to be kept.
     """
 
     epoch: int = 0
@@ -62,13 +62,13 @@ class Progress:
         """Whether the validation loss has not become smaller for ``patience`` epochs."""
         return patience is not None and self.best > 0 and self.epoch - self.best >= patience
 
-    def close(self, row: dict[str, Any]) -> None:
-        """An epoch is finished; ``row`` is its line in the history."""
+    def close(self, row: dict[str, Any], *, keep: str) -> None:
+        """An epoch is finished; ``row`` is its line in the history, ``keep`` says which weights the training keeps."""
         self.history.append(row)
         self.epoch, self.in_epoch, self.samples, self.sums = self.epoch + 1, 0, 0, {}
         loss = row.get("validation_loss")
         if loss is not None and (not self.best or loss < self.history[self.best - 1]["validation_loss"]):
-            self.best, self.best_name = self.epoch, name_of(self.step)
+            self.best, self.best_name = self.epoch, name_of(self.step) if keep == "best" else ""
 
     @classmethod
     def from_json(cls, told: Any) -> Progress:
@@ -131,7 +131,7 @@ class Checkpoints:
 
     def write(self, progress: Progress, *, identity: dict[str, Any], state: dict[str, Any], tensors: dict[str, Tensor],
               network: Callable[[Path], Any], made: dict[str, Any]) -> None:
-        """Write a checkpoint and point ``last`` at it, ``best`` at the best one; delete the others.
+        """Write a checkpoint and point ``last`` at it, ``best`` at the one to keep; delete the others.
 
         Args:
             network: writes the network into a folder.
@@ -156,7 +156,7 @@ class Checkpoints:
         self.settle(progress)
 
     def settle(self, progress: Progress) -> None:
-        """Point ``best`` at the best checkpoint that ``last`` knows of, or at itself; delete what neither names."""
+        """Point ``best`` at the checkpoint to keep that ``last`` knows of, or at itself; delete what neither names."""
         last = name_of(progress.step)
         self._point("best", progress.best_name or last)
         self._tidy({last, progress.best_name})

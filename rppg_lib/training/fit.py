@@ -167,8 +167,8 @@ class _Training:
             broadcast(list(self.learner.buffers()))                  # BatchNorm's: all processes judge one network
             judged = validate(self.learner, self.data.validation, self.accelerator, batch=self.config.batch)
             row |= {f"validation_{name}": value for name, value in judged.items()}
-        now.close(row)
-        if now.best == now.epoch and self.checkpoints is None:
+        now.close(row, keep=self.config.keep)
+        if now.best == now.epoch and self.checkpoints is None and self.config.keep == "best":
             self.best_weights = tensors_of(self.learner.network)
         watch.epoch(row)
         self.save()

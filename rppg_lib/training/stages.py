@@ -116,7 +116,7 @@ def load_part(network: nn.Module, part: str, place: Place) -> None:
     Args:
         network: to be changed.
         part: name of a module in it; ``""`` is all of it.
-        place: folder of a checkpoint or of a training (of which the best is taken), or (folder, name of the part
+        place: folder of a checkpoint or of a training (the weights that it kept), or (folder, name of the part
             there).
 
     >>> import tempfile; folder = tempfile.TemporaryDirectory()

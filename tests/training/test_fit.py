@@ -10,6 +10,7 @@ from torch import nn
 from rppg_lib.data import Augment
 from rppg_lib.data.normalise import normalise, target
 from rppg_lib.losses import UncertaintyWeights
+from rppg_lib.models.weights import WEIGHTS, checkpoint_folder, read_tensors
 from rppg_lib.training import Objective, TrainingData, WaveObjective, fit
 from rppg_lib.training.order import Order
 
@@ -224,23 +225,33 @@ def test_begin_is_called_before_each_epoch():
     assert Counting.epochs == [0, 1, 2]
 
 
+class Worse(Square):
+    """Judged better on the first two epochs, then worse."""
+
+    def begin(self, epoch):
+        self.epoch = epoch
+
+    def forward(self, output, truth, batch):
+        terms = super().forward(output, truth, batch)
+        return terms if self.training else {"judged": torch.tensor([3.0, 1.0, 2.0, 2.0, 2.0, 2.0][self.epoch])}
+
+
 def test_training_stops_when_validation_no_longer_gets_better_and_the_best_weights_stay():
-    class Worse(Square):
-        """Better on the first two epochs, then worse: how far the mean of the weights is from a number that moves."""
-
-        def begin(self, epoch):
-            self.epoch = epoch
-
-        def forward(self, output, truth, batch):
-            terms = super().forward(output, truth, batch)
-            return terms if self.training else {"judged": torch.tensor([3.0, 1.0, 2.0, 2.0, 2.0, 2.0][self.epoch])}
-
     best, last = (train(Tiny(), Worse(), epochs=6, patience=2, keep=keep) for keep in ("best", "last"))
     assert [row["epoch"] for row in best.history] == [1, 2, 3, 4]
     assert best.best["epoch"] == 2 and best.best["validation_loss"] == 1.0
     assert not same(bits(best.network), bits(last.network))
     two = train(Tiny(), Worse(), epochs=6, patience=2, data=small_data(), keep="best")
     assert same(bits(two.network), bits(best.network))
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_folder_gives_the_weights_that_the_training_gave(keep, tmp_path):
+    given = train(Tiny(), Worse(), epochs=4, keep=keep, folder=tmp_path)
+    assert same(read_tensors(checkpoint_folder(tmp_path) / WEIGHTS), bits(given.network))
+    again = train(Tiny(), Worse(), epochs=4, keep=keep, folder=tmp_path)       # finished: only read
+    assert same(bits(again.network), bits(given.network))
+    assert same(read_tensors(checkpoint_folder(tmp_path) / WEIGHTS), bits(given.network))
 
 
 @pytest.mark.parametrize("schedule, expected", [
