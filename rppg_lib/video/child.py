@@ -59,8 +59,8 @@ class Child:
                     self.timed_out = True
                     self.process.kill()
                     return
-                # Deadlines only move later, so waking at an old one is early at worst.
-                self._changed.wait(SILENCE_S / 2 if self._deadline is None else self._deadline - now)
+                # The first message may take longer than the next: who sleeps until its deadline misses theirs.
+                self._changed.wait(min(SILENCE_S / 2, float("inf") if self._deadline is None else self._deadline - now))
 
     def go(self) -> None:
         """Ask for the pictures."""

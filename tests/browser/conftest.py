@@ -14,7 +14,7 @@ class Watch:
     def __init__(self, page, allowed: tuple[str, ...]):
         self.page, self.allowed, self.found = page, allowed, []
         page.on("request", self._request)
-        page.on("requestfailed", lambda request: self._note("failed", request.url))
+        page.on("requestfailed", self._failed)
         page.on("response", lambda response: response.status < 400 or self._note(str(response.status), response.url))
         page.on("pageerror", lambda error: self._note("script error", error))
         page.on("console", lambda said: said.type != "error" or self._note("console", said.text))
@@ -22,6 +22,10 @@ class Watch:
     def _request(self, request):
         if not request.url.startswith(self.allowed):
             self._note("asked", request.url)
+
+    def _failed(self, request):
+        if "ERR_ABORTED" not in (request.failure or ""):             # the page itself has gone on before it came
+            self._note("failed", request.url)
 
     def _note(self, what, detail):
         self.found.append(f"{self.page.url.rsplit('/', 1)[-1]}: {what}: {str(detail)[:150]}")

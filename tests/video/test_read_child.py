@@ -90,6 +90,13 @@ def test_a_crash_of_the_decoder_is_an_error_that_counts_the_pictures(long_film, 
 
 def test_a_decoder_that_stops_answering_is_ended(long_film, children, monkeypatch):
     monkeypatch.setattr(child_module, "SILENCE_S", 0.6)
+    first, fill = [0.7], Child._fill
+
+    def slow_to_start(child, view):
+        time.sleep(first.pop() if first else 0)          # the watch sees the first deadline, a minute away
+        fill(child, view)
+
+    monkeypatch.setattr(Child, "_fill", slow_to_start)
     pictures = iter(open_video(long_film))
     next(pictures)
     os.kill(children[0], signal.SIGSTOP)
