@@ -12,6 +12,9 @@ All three have ``forward(z) -> Quantised``, ``query(z) -> indices`` and ``lookup
 last axis of any shape. :func:`kmeans` is how a codebook starts, :func:`code_statistics` how much of it is in use.
 A NaN among the vectors gives NaN in ``values`` and in the loss, and never enters a codebook's averages.
 
+Single numbers are quantised by :class:`LabelCodes`: each sample of a contact wave becomes one of a few values. They are
+fitted at several numbers of bits, as :class:`LabelLevels`, to waves that went through :class:`LabelFilter`.
+
 >>> import torch
 >>> from rppg_lib.quantize import Codebook
 >>> book = Codebook(Codebook.Config(codes=4, dim=2, warmup_steps=0))
@@ -24,7 +27,9 @@ A NaN among the vectors gives NaN in ``values`` and in the loss, and never enter
 from .codebook import Codebook
 from .finite import FiniteScalar
 from .kmeans import kmeans
+from .labels import LabelCodes, LabelFilter, LabelLevels
 from .residual import ResidualCodebook
 from .result import Quantised, code_statistics
 
-__all__ = ["Codebook", "FiniteScalar", "Quantised", "ResidualCodebook", "code_statistics", "kmeans"]
+__all__ = ["Codebook", "FiniteScalar", "LabelCodes", "LabelFilter", "LabelLevels", "Quantised", "ResidualCodebook",
+           "code_statistics", "kmeans"]

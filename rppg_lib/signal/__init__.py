@@ -23,7 +23,9 @@ from .beats import (
 )
 from .breathing import MIN_BREATHING_S, Breathing, breathing
 from .filters import bandpass, detrend, resample, standardise, uniform_times
+from .lloyd import lloyd
 from .methods import chrom, green, ica, lgi, omit, pbv, pos
+from .pseudo import pseudo_label
 from .quality import MIN_QUALITY_S, TRUST, quality
 from .spectrum import HR_BAND_HZ, Spectrum, hr_from_spectrum, power_spectrum, snr_db
 from .windows import windows
@@ -31,6 +33,6 @@ from .windows import windows
 __all__ = [
     "Breathing", "HRV", "HR_BAND_HZ", "Intervals", "MIN_BREATHING_S", "MIN_QUALITY_S", "Spectrum", "TRUST",
     "autocorrelation", "bandpass", "beat_times", "breathing", "chrom", "detrend", "green", "hr_from_autocorrelation",
-    "hr_from_peaks", "hr_from_spectrum", "hrv", "ica", "intervals", "lgi", "macc", "omit", "pbv", "pos",
-    "power_spectrum", "quality", "resample", "snr_db", "standardise", "uniform_times", "windows",
+    "hr_from_peaks", "hr_from_spectrum", "hrv", "ica", "intervals", "lgi", "lloyd", "macc", "omit", "pbv", "pos",
+    "power_spectrum", "pseudo_label", "quality", "resample", "snr_db", "standardise", "uniform_times", "windows",
 ]

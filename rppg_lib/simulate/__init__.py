@@ -12,8 +12,8 @@ light               :class:`LightDrift` :class:`LightSteps` :class:`WalkingLight
                     :class:`ScreenLight` :class:`Darkness` :class:`NoPulse`
 pictures            :class:`Compression` :class:`DroppedFrames`, in films only
 camera              :class:`Camera`: noise, coding, 8-bit steps, saturation, mean over a region
-contact labels      :func:`contact_label` with :class:`Lag` :class:`Wander` :class:`Spikes` :class:`Saturation`
-                    :class:`LostContact`
+contact labels      :func:`contact_label` with :class:`Lag` :class:`Wander` :class:`Spikes` :class:`Hiss`
+                    :class:`Saturation` :class:`LostContact`; :func:`damaged` for a wave at hand
 presets             ``SCENES``, ``TRACE_SCENES``, ``FAULTS``
 ==================  ==========================================================================================
 
@@ -29,7 +29,20 @@ True
 import importlib
 
 from .camera import Camera, Exposed, expose
-from .contact import FAULTS, ContactLabel, Fault, Lag, LostContact, Saturation, Span, Spikes, Wander, contact_label
+from .contact import (
+    FAULTS,
+    ContactLabel,
+    Fault,
+    Hiss,
+    Lag,
+    LostContact,
+    Saturation,
+    Span,
+    Spikes,
+    Wander,
+    contact_label,
+    damaged,
+)
 from .effects import Disturbance, Effect, Moves, Setting
 from .light import Darkness, Flicker, Glimmer, LightDrift, LightSteps, NoPulse, ScreenLight, WalkingLight
 from .motion import Blinks, FarFace, HeartMotion, Jumps, Nodding, Sway, Talking, Turning
@@ -47,11 +60,11 @@ _IN_FACES = {"Film": "film", "crops": "film", "film": "film", "FilmTruth": "film
 __all__ = [
     "FAULTS", "HR_LIMITS_BPM", "PULSE_COLOUR", "SCENES", "TONES", "TRACE_SCENES",
     "Blinks", "Camera", "Compression", "ContactLabel", "Darkness", "Disturbance", "DroppedFrames", "Effect", "Exposed",
-    "FarFace", "Fault", "Film", "FilmCamera", "FilmTruth", "Flicker", "Glimmer", "HeartMotion", "Jumps", "Lag",
+    "FarFace", "Fault", "Film", "FilmCamera", "FilmTruth", "Flicker", "Glimmer", "HeartMotion", "Hiss", "Jumps", "Lag",
     "LightDrift", "LightSteps", "Look", "LostContact", "Moves", "NoPulse", "Nodding", "Person", "PulseTruth",
     "Saturation", "ScreenLight", "Setting", "Span", "Spikes", "Stage", "Sway", "Talking", "TraceTruth", "Turning",
     "WalkingLight", "Wander",
-    "clips", "contact_label", "crops", "expose", "film", "ita_deg", "look", "look_from_photo",
+    "clips", "contact_label", "crops", "damaged", "expose", "film", "ita_deg", "look", "look_from_photo",
     "person", "pulse", "trace",
 ]
 

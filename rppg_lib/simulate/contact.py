@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..types import check_wave
 from .chance import check_seed, sines, stream
 from .effects import Scalable
 from .pulse import MARGIN_S, PulseTruth
@@ -92,6 +93,17 @@ class Spikes(Fault):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hiss(Fault):
+    """The sensor and its amplifier hiss: every sample has an error of its own."""
+
+    size: float = 0.5                    # standard deviation, in pulse heights
+    order: ClassVar[int] = 2
+
+    def apply(self, wave: np.ndarray, times_s: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Span]]:
+        return wave + self.strength * self.size * rng.standard_normal(len(wave)), []
+
+
+@dataclass(frozen=True, kw_only=True)
 class Saturation(Fault):
     """The amplifier's range is too small: tops and bottoms are cut flat."""
 
@@ -148,24 +160,74 @@ def contact_label(pulse: PulseTruth, *, faults: Sequence[Fault] = (), seed: int)
     >>> label.lag_s, bool((label.wave[6:] == truth.at(truth.times_s[6:] - 0.2)).all())
     (0.2, True)
     """
-    check_seed("contact_label", seed)
+    lag_s = _lag_s("contact_label", faults, seed)
+    wave = pulse.at(pulse.times_s - lag_s) if lag_s else pulse.wave.copy()
+    wave, spans = _through_faults(wave, pulse.times_s, faults, (seed, pulse.person.seed))
+    return ContactLabel(wave=wave, clean=pulse.wave, fs=pulse.fs, lag_s=lag_s, faults=tuple(faults), spans=spans)
+
+
+def damaged(wave: np.ndarray, *, fs: float, faults: Sequence[Fault], seed: int,
+            snr_db: float | None = None) -> ContactLabel:
+    """Return a clean wave at hand ``(T,)`` as a contact sensor with these faults would have recorded it.
+
+    Args:
+        wave: of any scale; faults are measured in heights of this one.
+        fs: samples per second.
+        faults: as in :func:`contact_label`. What a lag would need from before or after the wave is its end held.
+        seed: of the faults.
+        snr_db: make the damage as much smaller or larger as gives this ratio of the wave's power to its own. Without
+            a lag only, which is no noise.
+
+    >>> beat = np.sin(np.arange(300) / 4)
+    >>> label = damaged(beat, fs=30, faults=[Hiss(), Wander()], seed=0, snr_db=0)
+    >>> bool(abs((label.wave - beat).var() / beat.var() - 1) < 1e-9)
+    True
+    """
+    lag_s = _lag_s("damaged", faults, seed)
+    clean = check_wave("damaged", wave, fs=fs)
+    if clean.ndim != 1 or np.ptp(clean) == 0:
+        raise ValueError(f"damaged: needs one wave (T,) that is not constant, got shape {clean.shape}.")
+    if snr_db is not None and (lag_s or not np.isfinite(snr_db)):
+        raise ValueError(f"damaged: snr_db must be a number of dB, of faults without a lag, got {snr_db!r} with a lag "
+                         f"of {lag_s:g} s. Leave one of them out.")
+    times_s = np.arange(len(clean)) / fs
+    low, height = clean.min(), np.ptp(clean)
+    moved = np.interp(times_s - lag_s, times_s, clean) if lag_s else clean
+    plain = (moved - low) / height
+    bad, spans = _through_faults(plain, times_s, faults, (seed, "a wave at hand"))
+    bad = moved + height * (bad - plain)                             # what no fault touches stays as it is, to the bit
+    if snr_db is not None:
+        noise = bad - clean
+        if noise.std() == 0:
+            raise ValueError("damaged: these faults change nothing, so they cannot be scaled to snr_db. Give others.")
+        bad = clean + noise * clean.std() / noise.std() * 10 ** (-snr_db / 20)
+    return ContactLabel(wave=bad, clean=clean, fs=float(fs), lag_s=lag_s, faults=tuple(faults), spans=spans)
+
+
+def _lag_s(who: str, faults: Sequence[Fault], seed: int) -> float:
+    check_seed(who, seed)
     for fault in faults:
         if not isinstance(fault, Fault):
-            raise TypeError(f"contact_label: faults are objects such as Lag(seconds=0.2), got {fault!r}.")
+            raise TypeError(f"{who}: faults are objects such as Lag(seconds=0.2), got {fault!r}.")
     lag_s = float(sum(fault.strength * fault.seconds for fault in faults if isinstance(fault, Lag)))
     if abs(lag_s) > MARGIN_S:
-        raise ValueError(f"contact_label: the lag must lie within {MARGIN_S:g} s, got {lag_s:g} s. Use less.")
-    wave = pulse.at(pulse.times_s - lag_s) if lag_s else pulse.wave.copy()
+        raise ValueError(f"{who}: the lag must lie within {MARGIN_S:g} s, got {lag_s:g} s. Use less.")
+    return lag_s
+
+
+def _through_faults(wave: np.ndarray, times_s: np.ndarray, faults: Sequence[Fault],
+                    keys: tuple[int | str, int | str]) -> tuple[np.ndarray, tuple[Span, ...]]:
+    """Return a wave after all faults but the lag, each of which draws from a stream of its own."""
     spans: list[Span] = []
     seen: Counter[str] = Counter()
     for fault in sorted(faults, key=lambda each: each.order):
         kind = type(fault).__name__
         if fault.strength and not isinstance(fault, Lag):
-            rng = stream(seed, pulse.person.seed, "contact", kind, seen[kind])
-            wave, found = fault.apply(wave, pulse.times_s, rng)
+            rng = stream(*keys, "contact", kind, seen[kind])
+            wave, found = fault.apply(wave, times_s, rng)
             spans += found
         seen[kind] += 1
-    return ContactLabel(wave=wave, clean=pulse.wave, fs=pulse.fs, lag_s=lag_s, faults=tuple(faults), spans=tuple(spans))
+    return wave, tuple(spans)
 
 
 def _spans(name: str, inside: np.ndarray, times_s: np.ndarray) -> list[Span]:

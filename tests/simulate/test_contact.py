@@ -5,9 +5,9 @@ import pytest
 from scipy.signal import correlate
 
 from rppg_lib import simulate
-from rppg_lib.simulate import Lag, LostContact, Saturation, Spikes, Wander, contact_label
+from rppg_lib.simulate import Hiss, Lag, LostContact, Saturation, Spikes, Wander, contact_label, damaged
 
-KINDS = [Lag, Wander, Spikes, Saturation, LostContact]
+KINDS = [Lag, Wander, Spikes, Hiss, Saturation, LostContact]
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,46 @@ def test_a_trace_can_carry_a_damaged_label_and_still_tells_the_pulse():
     assert np.array_equal(clip.truth.contact.clean, clip.truth.pulse.wave)
     assert not np.array_equal(clip.label, clip.truth.pulse.wave)
     assert np.array_equal(clip.rgb, simulate.trace(0, seconds=20).rgb)
+
+
+def test_hiss_is_white_and_as_large_as_it_says(truth):
+    error = contact_label(truth, faults=[Hiss(size=0.3)], seed=0).wave - truth.wave
+    assert error.std() == pytest.approx(0.3, rel=0.05)
+    assert abs(np.corrcoef(error[1:], error[:-1])[0, 1]) < 0.06          # 3,600 samples: 0.017 by chance
+
+
+@pytest.mark.parametrize("faults", [[Hiss()], [Spikes()], [Wander(), Spikes(), Hiss()], [LostContact()]])
+@pytest.mark.parametrize("snr_db", [-5, 0, 10])
+def test_damage_to_a_wave_at_hand_has_the_power_that_was_asked_for(truth, faults, snr_db):
+    wave = 40 + 7 * truth.wave
+    error = damaged(wave, fs=60, faults=faults, seed=3, snr_db=snr_db).wave - wave
+    assert 10 * np.log10(wave.var() / error.var()) == pytest.approx(snr_db, abs=1e-6)
+
+
+def test_damage_grows_with_the_wave_and_says_where_it_is(truth):
+    small, large = (damaged(scale * truth.wave, fs=60, faults=[LostContact()], seed=3) for scale in (1, 1000))
+    assert np.allclose(1000 * small.wave, large.wave)
+    assert small.spans and (small.wave != truth.wave).sum() <= small.damaged().sum() + 1
+    assert np.array_equal(small.clean, truth.wave)
+
+
+def test_a_wave_at_hand_comes_late_by_the_lag_asked_for(truth):
+    label = damaged(truth.wave, fs=60, faults=[Lag(seconds=0.5)], seed=0)
+    assert np.allclose(label.wave[30:], truth.wave[:-30]) and (label.wave[:30] == truth.wave[0]).all()
+
+
+@pytest.mark.parametrize("given, text", [
+    ({"faults": [Lag()], "snr_db": 0}, "snr_db must be a number of dB, of faults without a lag"),
+    ({"faults": [Hiss()], "snr_db": float("nan")}, "snr_db must be a number of dB"),
+    ({"faults": [Hiss(strength=0)], "snr_db": 0}, "these faults change nothing"),
+    ({"faults": [Lag(seconds=99)]}, "damaged: the lag must lie within"),
+    ({"faults": ["spikes"]}, "damaged: faults are objects such as"),
+])
+def test_damage_that_cannot_be_done_is_refused(truth, given, text):
+    with pytest.raises((ValueError, TypeError), match=text):
+        damaged(truth.wave, fs=60, seed=0, **given)
+
+
+def test_a_wave_at_hand_must_be_one_that_changes():
+    with pytest.raises(ValueError, match="damaged: needs one wave"):
+        damaged(np.ones(100), fs=30, faults=[Hiss()], seed=0)
