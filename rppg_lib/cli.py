@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__, simulate_command, train_command
+from . import __version__, convert_command, labels_command, models_command, simulate_command, train_command
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 NEEDED_TO_MEASURE = ("av", "cv2")
@@ -71,15 +71,6 @@ examples:
   rppg score predictions.npz                       fine read-out, whole records
   rppg score predictions.npz --window 30 --json    windows of 30 s, as JSON
   rppg score predictions.npz --compatible --hr fft as published tables read heart rates
-"""
-_MODELS = """\
-Parameters and multiplications (MACs) are counted here, at the input a network was published with; what paper or public
-code report stands beside. --latency runs each network on this machine, which takes a few minutes.
-
-examples:
-  rppg models
-  rppg models --json
-  rppg models --latency
 """
 _TRAIN = """\
 Trains a network on a store of clips, judges it on people it has not seen, beside POS, and writes checkpoints, learning
@@ -187,13 +178,16 @@ def _parser() -> argparse.ArgumentParser:
     _measure_options(add("measure", _measure, "measure the pulse in a video, a folder of videos or from a camera",
                          _MEASURE))
     _score_options(add("score", _score, "score predicted pulse waves against their labels", _SCORE))
-    models = add("models", _models, "list everything that estimates a pulse", _MODELS)
-    models.add_argument("--json", action="store_true", help="as JSON")
-    models.add_argument("--latency", action="store_true", help="measure how long networks take here")
+    models_command.add_options(add("models", _models, "list everything that estimates a pulse, and what it costs",
+                                   models_command.EPILOG))
     train_command.add_train_options(add("train", _train, "train a network, and judge it on other people", _TRAIN))
     train_command.add_evaluate_options(add("evaluate", _evaluate, "judge a trained network on a store of clips",
                                            _EVALUATE))
     simulate_command.add_options(add("simulate", _simulate, "make a training set of simulated people", _SIMULATE))
+    convert_command.add_options(add("convert", _convert, "make published weights of LQ-rPPG ready to measure with",
+                                    convert_command.EPILOG))
+    labels_command.add_options(add("labels", _labels, "say which contact labels are fit to be learned from",
+                                   labels_command.EPILOG))
     add("face-model", _face_model, "fetch the model that finds faces, once", _FACE_MODEL)
     add("doctor", _doctor, "say what this machine has and lacks", _DOCTOR)
     return parser
@@ -288,9 +282,7 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from .models_command import run
-
-    return DONE if run(args, _say, sys.stderr) else FAILED
+    return DONE if models_command.run(args, _say, sys.stderr) else FAILED
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -306,6 +298,17 @@ def _evaluate(args: argparse.Namespace) -> int:
 def _simulate(args: argparse.Namespace) -> int:
     _check_installed(NEEDED_TO_SIMULATE, "torch,video")
     return DONE if simulate_command.run(args, _say) else FAILED
+
+
+def _labels(args: argparse.Namespace) -> int:
+    if args.save:
+        _check_installed(("matplotlib",), "notebooks")
+    return DONE if labels_command.run(args, _say) else FAILED
+
+
+def _convert(args: argparse.Namespace) -> int:
+    _check_installed(("torch", "safetensors"), "torch")
+    return DONE if convert_command.run(args, _say) else FAILED
 
 
 def _face_model(args: argparse.Namespace) -> int:

@@ -125,7 +125,7 @@ def _settings(given: list[str], kind: type[Network], how: Recipe) -> tuple[Recip
     known = {name: ("network", "", name) for name in (field.name for field in dataclasses.fields(kind.Config))}
     known |= {name: ("losses", "", name) for name in how.losses} | {name: ("fit", last, name) for name in fit}
     known |= {f"{stage}.{name}": ("fit", stage, name) for stage in before for name in fit}
-    known |= {f"{stage}.{name}": ("settings", stage, name) for stage in before for name in how.may_set.get(stage, ())}
+    known |= {f"{stage}.{name}": ("settings", stage, name) for stage, names in how.may_set.items() for name in names}
     found: dict[str, dict[str, dict[str, Any]]] = {"network": {}, "fit": {}, "settings": {}, "losses": {}}
     for text in given:
         name, equals, value = text.partition("=")
@@ -141,7 +141,7 @@ def _settings(given: list[str], kind: type[Network], how: Recipe) -> tuple[Recip
     shared = {name: value for name, value in found["fit"].get(last, {}).items() if name in OF_ALL_STAGES}
     fits = {stage: dataclasses.replace(config, **shared | found["fit"].get(stage, {}))
             for stage, config in how.fits.items()}
-    settings = {stage: {**how.settings.get(stage, {}), **found["settings"].get(stage, {})} for stage in before}
+    settings = {stage: {**how.settings.get(stage, {}), **found["settings"].get(stage, {})} for stage in how.may_set}
     losses = {**how.losses, **found["losses"].get("", {})}
     return dataclasses.replace(how, fits=fits, settings=settings, losses=losses), found["network"].get("", {})
 

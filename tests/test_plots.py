@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from rppg_lib import plots, registry, signal
-from rppg_lib.evaluation import METRICS, bland_altman
+from rppg_lib import plots, registry, signal, simulate
+from rppg_lib.evaluation import METRICS, Labelled, audit, bland_altman
 from rppg_lib.measurement import Measurement, Stretch, Window
 from rppg_lib.types import Pulse
 
@@ -62,6 +62,13 @@ def measured(trusted=(True, True, False), **changes):
     return Measurement(**settings)
 
 
+def audited(*, colours=True, **faults):
+    """Return what the audit says of a label of 30 s that is 0.3 s late, with the colours of the face or without."""
+    late = [simulate.Lag(seconds=0.3), *faults.get("faults", [])]
+    clip = simulate.trace(1, seconds=faults.get("seconds", 30), label_faults=late)
+    return audit(Labelled(name="finger", fs=30, label=clip.label, rgb=clip.rgb if colours else None)).recordings[0]
+
+
 PICTURE = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
 CALLS = {
     "rate": (lambda ax: plots.plot_rate(ax, measured()), "time (s)", "heart rate (bpm)"),
@@ -75,6 +82,8 @@ CALLS = {
     "metric": (lambda ax: plots.plot_metric(ax, table()), "mean absolute error (bpm)", ""),
     "learning": (lambda ax: plots.plot_learning(ax, [{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.5}]), "epoch",
                  "loss"),
+    "label": (lambda ax: plots.plot_label(ax, audited()), "time (s)", "label"),
+    "lag": (lambda ax: plots.plot_lag(ax, audited().lag), "label later than face by (s)", "correlation"),
     "growth": (lambda ax: plots.plot_growth(ax, growth()), "strength", "mean absolute error (bpm)"),
 }
 
@@ -89,6 +98,42 @@ def test_each_figure_is_drawn_on_the_axes_it_was_given_with_units_and_opens_no_o
 
 def test_every_plot_function_is_among_those_tested():
     assert {name for name in dir(plots) if name.startswith("plot_")} == {f"plot_{name}" for name in CALLS}
+
+
+def test_segments_of_a_label_have_the_look_of_their_verdict_and_their_reasons_above(ax):
+    found = audited(faults=[simulate.LostContact()])
+    plots.plot_label(ax, found)
+    assert [patch.get_facecolor()[:3] for patch in ax.patches] == [
+        to_rgb(plots.VERDICT_LOOKS[segment.verdict][0]) for segment in found.segments]
+    assert [text.get_text() for text in ax.texts] == ["\n".join(segment.reasons) for segment in found.segments]
+    assert len({(colour, hatch) for colour, _, hatch in plots.VERDICT_LOOKS.values()}) == 3
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), found.label)
+
+
+def test_of_many_segments_only_the_looks_are_shown(ax):
+    plots.plot_label(ax, audited(colours=False, seconds=150))
+    assert not ax.texts and len(ax.patches) == 15
+
+
+@pytest.mark.parametrize("label, rgb, said", [
+    (np.ones(300), None, "no colours of a video"), (np.sin(T * 7), np.full((300, 3), 9.0), "channel R never changes"),
+])
+def test_an_audited_label_without_a_lag_has_a_figure_that_says_why(label, rgb, said):
+    figure = plots.audit_figure(audit(Labelled(name="finger", fs=30, label=label, rgb=rgb)).recordings[0])
+    texts = " ".join(text.get_text().replace("\n", " ") for ax in figure.axes for text in ax.texts)
+    assert said in texts and "finger: " in figure.get_suptitle()
+    plt.close(figure)
+
+
+def test_an_audited_label_shows_its_beats_and_its_lag():
+    found = audited()
+    figure = plots.audit_figure(found)
+    beats, lag = (next(ax for ax in figure.axes if ax.get_xlabel().startswith(name)) for name in ("steepest", "label"))
+    assert len(beats.lines) == len(found.beats) + 1
+    np.testing.assert_array_equal(beats.lines[-1].get_ydata(), found.template)
+    np.testing.assert_array_equal(lag.lines[0].get_ydata(), found.lag.curve)
+    assert "+0.30 s" in [text.get_text() for text in lag.texts]
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, list, pd.Series])

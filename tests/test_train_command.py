@@ -5,12 +5,15 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from rppg_lib import registry, results, train_command
 from rppg_lib.data import ClipSource, build_store, split_subjects
 from rppg_lib.data.pulses import LabelWindows, SimulatedPulses
 from rppg_lib.models import load_network
 from rppg_lib.models.codephys import CodePhys
+from rppg_lib.quantize.labels import LabelFilter, LabelLevels
 from rppg_lib.training.recipes import recipe
 from rppg_lib.types import Clip
 
@@ -237,7 +240,6 @@ def test_the_folder_of_a_training_in_stages_is_a_checkpoint(staged, stores):
 
 def test_codes_and_decoder_are_those_of_the_first_stage(staged):
     folder, _ = staged
-    from safetensors.torch import load_file
 
     first, second = (load_file(folder / stage / (folder / stage / "best").read_text().strip() / "weights.safetensors")
                      for stage in ("1-heartbeats", "2-query"))
@@ -336,3 +338,38 @@ def test_settings_of_a_stage_that_cannot_be_are_said(stores, tmp_path, given, te
 def test_a_prefix_is_for_networks_with_stages(stores):
     with pytest.raises(ValueError, match="with a known name, got 'heartbeats.epochs=3'"):
         call(train_command.train, "physnet", "--data", stores["six"].path, "-p", "heartbeats.epochs=3")
+
+
+TINY_LEVELS = ["-p", "frames=64", "-p", "width=8", "-p", "states=2", "-p", "epochs=2", "-p", "batch=2"]
+
+
+def test_lqrppg_learns_from_labels_in_steps_whose_place_the_people_trained_on_decide(stores, tmp_path):
+    text = call(train_command.train, "lqrppg", "--data", stores["mine"].path, "--out", tmp_path, *TINY_LEVELS)
+    assert [line.split()[:2] for line in text.splitlines()[1:3]] == [["lqrppg", "2"], ["pos", "2"]]
+    network, people = load_network(tmp_path), json.loads((tmp_path / "people.json").read_text())
+    labels = LabelWindows(stores["mine"], frames=64, subjects=people["train"])
+    waves = LabelFilter()(labels.batch(range(len(labels))).label, FS)
+    assert torch.equal(network.levels[4].codes, LabelLevels.fit(waves)[4].codes)
+    found = results.load(next(tmp_path.glob("train_lqrppg.*.json")))
+    assert {"codes_1", "pearson_5", "spectral_3"} <= set(found.tables["history"][-1])
+    again = call(train_command.train, "lqrppg", "--data", stores["mine"].path, "--out", tmp_path, *TINY_LEVELS)
+    assert again.splitlines()[:3] == text.splitlines()[:3]           # finished: the same, without training
+
+
+@pytest.mark.parametrize("kind", ["quantile", "learned"])
+def test_labels_can_be_put_in_steps_another_way(stores, tmp_path, kind):
+    call(train_command.train, "lqrppg", "--data", stores["mine"].path, "--out", tmp_path, *TINY_LEVELS,
+         "-p", f"labels.kind={kind}", "-p", "labels.high_hz=3")
+    codes = load_network(tmp_path).levels[3].codes
+    if kind == "learned":
+        learned = load_file(tmp_path / "1-labels" / (tmp_path / "1-labels" / "best").read_text().strip()
+                            / "weights.safetensors")
+        assert torch.equal(codes, learned["3.codes"])
+    else:
+        assert (codes.diff() > 0).all() and not torch.equal(codes, LabelLevels.even((3,))[3].codes)
+
+
+def test_a_kind_of_steps_that_does_not_exist_is_said_before_the_training(stores, tmp_path):
+    with pytest.raises(ValueError, match="there is no kind 'loyd'. Did you mean 'lloyd'"):
+        call(train_command.train, "lqrppg", "--data", stores["mine"].path, "--out", tmp_path, *TINY_LEVELS,
+             "-p", "labels.kind=loyd")

@@ -69,6 +69,19 @@ def temporal_shift(maps: Tensor, *, clips: int, segment: int) -> Tensor:
     return torch.cat([from_next, from_previous, maps[:, 2 * third:]], dim=1)
 
 
+def places(known: Tensor, length: int) -> Tensor:
+    """Return what a network has learned of each time of its clips ``(1, T, C)``, for a clip of another length.
+
+    A shorter clip has the beginning of it; for a longer one it is stretched.
+
+    >>> places(torch.tensor([[[0.0], [2.0]]]), 3).flatten()
+    tensor([0., 1., 2.])
+    """
+    if length <= known.shape[1]:
+        return known[:, :length]
+    return functional.interpolate(known.transpose(1, 2), length, mode="linear", align_corners=True).transpose(1, 2)
+
+
 def attention_mask(scores: Tensor) -> Tensor:
     """Return the share of attention each place of a map gets, ``(..., H, W)``, half on average.
 

@@ -8,7 +8,7 @@ Two counts stand side by side, because published figures were made by two kinds 
   Weights used without calling their layer, and parameters that belong to no such layer, are invisible to it.
 
 Neither counts what is done number by number: normalisation, activations, pooling, Fourier transforms, and the selective
-scan of Mamba (about 5 operations for each of its ``T x D x N`` state values). On a real machine these take time too.
+scan of Mamba. On a real machine these take time too. Scans are told apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import contextlib
 import copy
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,11 +25,18 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from . import scan  # noqa: F401  it makes the operation that is counted below
 from .network import Network
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MATRIX_TIMES_VECTOR = {torch.ops.aten.mv: lambda matrix, vector, **_: 2 * matrix[0] * matrix[1]}
 """PyTorch's counter leaves these out."""
+SCANS = {torch.ops.rppg_lib.selective_scan: lambda u, step, decay, *_, **__: u[0] * u[1] * decay[0] * decay[1]}
+"""Not in operations, but in numbers of memory: ``B x T x D x N``."""
+SCAN_OPERATIONS = 5
+"""For each number of memory in a selective scan: how much of it stays (a product, its exponential), two to change it,
+one to read it.
+"""
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -44,6 +51,7 @@ class Cost:
         trainable: those that training may change.
         macs: multiplications with additions, for the whole clip.
         params_visible, macs_visible: what a counter with hooks sees.
+        scanned: numbers of memory that selective scans go through, with :data:`SCAN_OPERATIONS` each; not in ``macs``.
     """
 
     params: int
@@ -51,6 +59,7 @@ class Cost:
     macs: int
     params_visible: int
     macs_visible: int
+    scanned: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,38 +111,52 @@ def count(network: Network, *, frames: int, size_px: int) -> Cost:
     """
     params = list(network.parameters())
     try:
-        macs, seen, called = _counted(network, "meta", frames, size_px)
+        counted = _counted(network, "meta", frames, size_px)
     except (NotImplementedError, RuntimeError):                      # an operation without a rule for shapes
-        macs, seen, called = _counted(network, "cpu", frames, size_px)
+        counted = _counted(network, "cpu", frames, size_px)
     return Cost(params=sum(p.numel() for p in params), trainable=sum(p.numel() for p in params if p.requires_grad),
-                macs=macs, params_visible=called, macs_visible=seen)
+                **counted)
 
 
 def latency(network: Network, *, frames: int, size_px: int, repeats: int = 5,
             setting: Setting = Setting()) -> Latency:
-    """Return how long one clip takes: fastest and median of several runs.
+    """Return how long one clip takes: fastest and median of several runs. See :func:`latencies`."""
+    took, = latencies([network], frames=frames, size_px=size_px, repeats=repeats, setting=setting)
+    return took
+
+
+def latencies(networks: Sequence[Network], *, frames: int, size_px: int, repeats: int = 5,
+              setting: Setting = Setting()) -> list[Latency]:
+    """Return how long one clip takes each network. They take turns, so that what slows the machine slows them all.
 
     A single CPU thread is timed by the processor time of this process, which other programs do not lengthen; several
-    threads and GPUs by the clock on the wall. The network is copied and in eval mode; no gradients. The first run (on
+    threads and GPUs by the clock on the wall. Networks are copied and in eval mode; no gradients. The first run (on
     a GPU the first three) does not count.
     """
     device = torch.device(setting.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("latency: needs a GPU for device 'cuda', but PyTorch finds none. Use device='cpu'.")
-    clip = torch.randn(1, 3 * len(network.normalise), frames, size_px, size_px,
-                       generator=torch.Generator().manual_seed(0)).to(device)
-    copied = copy.deepcopy(network).eval().to(device)
-    if setting.channels_last:
-        clip, copied = clip.to(memory_format=torch.channels_last_3d), _channels_last(copied)
-    call = torch.compile(copied) if setting.compile else copied
+    runs = [_ready(network, frames, size_px, setting) for network in networks]
     with _threads(setting.threads), torch.no_grad(), torch.autocast(
             device.type, PRECISIONS[setting.precision], enabled=setting.precision != "float32"):
         clock = "cpu" if device.type == "cpu" and torch.get_num_threads() == 1 else "wall"
         tick = time.process_time if clock == "cpu" else time.perf_counter
         for _ in range(1 if device.type == "cpu" else 3):
-            call(clip)
-        times = [_timed(call, clip, tick) for _ in range(repeats)]
-    return Latency(min_ms=1e3 * min(times), median_ms=1e3 * statistics.median(times), frames=frames, clock=clock)
+            for call, clip in runs:
+                call(clip)
+        turns = [[_timed(call, clip, tick) for call, clip in runs] for _ in range(repeats)]
+    return [Latency(min_ms=1e3 * min(times), median_ms=1e3 * statistics.median(times), frames=frames, clock=clock)
+            for times in zip(*turns)]
+
+
+def _ready(network: Network, frames: int, size_px: int, setting: Setting) -> tuple[Callable, Tensor]:
+    """Return a copy of a network as it is timed, and its clip."""
+    clip = torch.randn(1, 3 * len(network.normalise), frames, size_px, size_px,
+                       generator=torch.Generator().manual_seed(0)).to(setting.device)
+    copied = copy.deepcopy(network).eval().to(setting.device)
+    if setting.channels_last:
+        clip, copied = clip.to(memory_format=torch.channels_last_3d), _channels_last(copied)
+    return torch.compile(copied) if setting.compile else copied, clip
 
 
 def _timed(call, clip: Tensor, tick) -> float:
@@ -145,14 +168,16 @@ def _timed(call, clip: Tensor, tick) -> float:
     return tick() - begin
 
 
-def _counted(network: Network, device: str, frames: int, size_px: int) -> tuple[int, int, int]:
-    """Return all MACs, those seen by hooks, and the parameters of the layers that were called."""
+def _counted(network: Network, device: str, frames: int, size_px: int) -> dict[str, int]:
+    """Return all MACs, those seen by hooks, the parameters of the layers that were called, and the scans."""
     copied = copy.deepcopy(network).to(device).eval()
     clip = torch.zeros(1, 3 * len(network.normalise), frames, size_px, size_px, device=device)
-    with _hooked(copied) as seen, FlopCounterMode(display=False, custom_mapping=MATRIX_TIMES_VECTOR) as counter:
+    with _hooked(copied) as seen, FlopCounterMode(display=False, custom_mapping=MATRIX_TIMES_VECTOR | SCANS) as counter:
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):          # fused attention has no rule on every device
             copied(clip)
-    return counter.get_total_flops() // 2, sum(macs for _, macs in seen), _sizes({layer for layer, _ in seen})
+    scanned = sum(counter.get_flop_counts().get("Global", {}).get(each, 0) for each in SCANS)
+    return {"macs": (counter.get_total_flops() - scanned) // 2, "macs_visible": sum(macs for _, macs in seen),
+            "params_visible": _sizes({layer for layer, _ in seen}), "scanned": scanned}
 
 
 @contextlib.contextmanager

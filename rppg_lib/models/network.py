@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,8 @@ class Published:
             where a paper leaves some open.
         source: key in the bibliography.
         note: what a reader must know to compare.
+        against: for another network, what is said to change where this one takes its place: shares of ``params``,
+            ``macs`` and ``throughput``, -0.5 for half.
     """
 
     frames: int
@@ -34,6 +37,7 @@ class Published:
     within: float = 0.0
     source: str = ""
     note: str = ""
+    against: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 MOST = 100_000

@@ -144,7 +144,7 @@ class RhythmMamba(Network):
         self.blocks = nn.ModuleList(Block(self.config, drops[number]) for number in range(depth))
         self.last = nn.Conv1d(width, 1, 1)
         self.feature_channels = width
-        self.apply(_begin)
+        self.apply(begin_as_released)
         for block in self.blocks:
             nn.init.kaiming_uniform_(block.mamba.leave.weight, a=5 ** 0.5)
             with torch.no_grad():
@@ -174,7 +174,7 @@ def _shrinking(come: int, leave: int, *, stride: int = 1) -> nn.Sequential:
                          nn.ReLU(inplace=True), nn.MaxPool2d(2))
 
 
-def _begin(layer: nn.Module) -> None:
+def begin_as_released(layer: nn.Module) -> None:
     """Set first weights as the released code does; steps of the scans too, which all begin near ln 2 for it."""
     if isinstance(layer, nn.Linear):
         nn.init.trunc_normal_(layer.weight, std=0.02)

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from ..data import Augment, ClipStore, Split, Windows
+from torch import Tensor
+from tqdm import tqdm
+
+from ..data import Augment, Batch, ClipStore, Split, Windows
 from ..data.pulses import LabelWindows, SimulatedPulses
 from ..models import Network
 from ..models.codequery import QueryNetwork
 from ..models.heartbeats import Heartbeats
+from ..models.learned_labels import LearnedLevels
+from ..models.lqrppg import LQrPPG
+from ..quantize.labels import LabelFilter, LabelLevels
 from ..registry import find, near_miss
 from .codequery import HeartbeatObjective, QueryObjective
 from .config import FitConfig, TrainingData
 from .device import random_state_kept
+from .levels import WEIGHTS, LearnedLabelsObjective, LevelsObjective
 from .objective import WaveObjective
 from .stages import Stage
 
@@ -30,7 +38,8 @@ class Recipe:
 
     Attributes:
         fits: name of each stage -> how it is trained, in order; the last one trains the network itself.
-        settings: name of a stage before -> settings of what only this stage trains; ``may_set`` names those there are.
+        settings: name of a stage before, or of a preparation without training -> settings of what only it makes;
+            ``may_set`` names those there are.
         losses: what the last stage minimises: name -> weight.
         source: key in the bibliography of where it is from; empty for ours.
         note: what differs from the source.
@@ -53,8 +62,10 @@ class Recipe:
         """Return everything as plain values."""
         *before, last = self.fits
         told = {"losses": dict(self.losses), "fit": self.fits[last].to_json(), "source": self.source, "note": self.note}
-        earlier = {name: {"fit": self.fits[name].to_json(), "settings": dict(self.settings.get(name, {}))}
-                   for name in before}
+        earlier = {name: {"settings": dict(self.settings.get(name, {}))}
+                   for name in dict.fromkeys([*before, *self.settings])}
+        for name in before:
+            earlier[name]["fit"] = self.fits[name].to_json()
         return told | ({"before": earlier} if earlier else {})
 
     def stages(self, network: Network, store: ClipStore, split: Split) -> list[Stage]:
@@ -124,6 +135,57 @@ class QueryRecipe(Recipe):
         return TrainingData(labels(subjects=split.train), labels(subjects=split.validation))
 
 
+@dataclass(frozen=True, kw_only=True)
+class LevelsRecipe(Recipe):
+    """Labels in steps, then a network that guesses them from coarse to fine.
+
+    Where the steps lie is found in the labels of the people trained on: at once, or, for the kind ``learned``, by
+    training small networks (stage ``labels``). ``losses`` are weights in
+    :class:`~rppg_lib.training.levels.LevelsObjective`.
+    """
+
+    may_set: ClassVar = {"labels": ("kind", "nested", "low_hz", "high_hz", "order")}
+
+    def stages(self, network: LQrPPG, store: ClipStore, split: Split) -> list[Stage]:
+        told = {"kind": "lloyd", "nested": False, "low_hz": 0.75, "high_hz": 2.5, "order": 1,
+                **self.settings.get("labels", {})}
+        bits, frames = network.config.bits, network.config.frames
+        before = LabelFilter((told["low_hz"], told["high_hz"]), told["order"])
+        labels = [LabelWindows(store, frames=frames, subjects=people) for people in (split.train, split.validation)]
+        objective = partial(LevelsObjective, filter=before, bits=bits, weights=self.losses)
+        objective(None)                                              # wrong weights are found before anything is done
+        last = Stage(name="refine", config=self.config, data=_pictures(network, store, split, self.config),
+                     objective=objective)
+        if told["kind"] != "learned":
+            whole = labels[0].batch(range(len(labels[0])))
+            levels = LabelLevels.fit(_changing(before(whole.label, whole.fs), whole), kind=told["kind"], bits=bits,
+                                     nested=told["nested"])
+            network.levels.load_state_dict(levels.state_dict())
+            return [dataclasses.replace(last, objective=objective(levels))]
+        first = self.fits.get("labels", LABELS)
+        with random_state_kept(seed=first.seed):
+            learned = LearnedLevels(bits)
+
+        def refine() -> LevelsObjective:
+            levels = learned.as_codes()
+            network.levels.load_state_dict(levels.state_dict())
+            return objective(learned)
+
+        return [Stage(name="labels", objective=LearnedLabelsObjective(filter=before), config=first, network=learned,
+                      data=TrainingData(*labels)), dataclasses.replace(last, objective=refine)]
+
+
+def _changing(waves: Tensor, whole: Batch) -> Tensor:
+    """Return the waves that are not flat; say of whom those are that do not count where codes lie."""
+    flat = waves.std(-1) == 0
+    if flat.any():
+        whose = sorted({whole.subject[number] for number in flat.nonzero().flatten().tolist()})
+        tqdm.write(f"labels: {int(flat.sum())} of {len(waves)} samples are flat, of {', '.join(whose[:5])}"
+                   f"{' ...' if len(whose) > 5 else ''}: they do not count where codes lie. 'rppg labels' says more.",
+                   file=sys.stderr)
+    return waves[~flat]
+
+
 def _pictures(network: Network, store: ClipStore, split: Split, config: FitConfig) -> TrainingData:
     frames = network.config.frames
     margin = config.augment.margin(frames) if config.augment else 0
@@ -162,6 +224,7 @@ _CODES = _query(
     {"update": "gradient", "start": "normal", "warmup_steps": 0, "revive_after": None},
     losses=_QUERY, source="chu2025codephys",
     note="codes begin at random and learn by gradient, as published; few of them stay in use")
+LABELS = FitConfig(epochs=30, batch=16, lr=1e-3)
 PAPER: dict[str, Recipe] = {
     **{name: _wave(_STEPS, FitConfig(epochs=30, batch=4, lr=9e-3), source=_TOOLBOX)
        for name in ("deepphys", "tscan", "efficientphys")},
@@ -176,29 +239,39 @@ PAPER: dict[str, Recipe] = {
     "factorizephys": _wave(_WAVE, FitConfig(epochs=10, batch=4, lr=1e-3), source=_TOOLBOX),
     "codephys": _CODES,
     "codequery": _CODES,
+    "lqrppg": LevelsRecipe(
+        losses=WEIGHTS, settings={"labels": {"kind": "learned"}}, source="sung2026lqrppg",
+        fits={"labels": LABELS, "refine": FitConfig(epochs=50, batch=16, lr=3e-4, weight_decay=1e-5, seed=100)},
+        note="rate 3e-4 as for UBFC-rPPG, COHFACE and V4V; 6e-5 for PURE, 5e-3 for MMPD: -p lr=...; the best epoch is "
+             "chosen on validation people, in some of the released configurations on the test split"),
 }
 """As published, for real data sets."""
 
 FULL = FitConfig(epochs=20, batch=8, lr=1e-3, weight_decay=1e-4, clip_norm=1.0, augment=Augment(), patience=6)
 QUICK = FitConfig(epochs=8, batch=4, lr=5e-3, clip_norm=1.0)
 HEARTBEATS = FitConfig(batch=8, lr=1e-3, optimiser="adam", schedule="cosine")
-OURS: dict[str, tuple[WaveRecipe, QueryRecipe]] = {
-    "quick": (_wave(_WAVE, QUICK), _query(2000, dataclasses.replace(HEARTBEATS, epochs=2, lr=4e-3),
-                                          dataclasses.replace(QUICK, epochs=12, batch=2, lr=6e-3, keep="last",
-                                                              augment=Augment()),
-                                          {"warmup_steps": 50, "revive_after": 50})),
-    "full": (_wave(_WAVE, FULL), _query(8000, dataclasses.replace(HEARTBEATS, epochs=5),
-                                        dataclasses.replace(FULL, keep="last", patience=None), {})),
+OURS: dict[str, dict[type, Recipe]] = {
+    "quick": {QueryNetwork: _query(2000, dataclasses.replace(HEARTBEATS, epochs=2, lr=4e-3),
+                                   dataclasses.replace(QUICK, epochs=12, batch=2, lr=6e-3, keep="last",
+                                                       augment=Augment()),
+                                   {"warmup_steps": 50, "revive_after": 50}),
+              LQrPPG: LevelsRecipe(losses=WEIGHTS, fits={"refine": QUICK}),
+              Network: _wave(_WAVE, QUICK)},
+    "full": {QueryNetwork: _query(8000, dataclasses.replace(HEARTBEATS, epochs=5),
+                                  dataclasses.replace(FULL, keep="last", patience=None), {}),
+             LQrPPG: LevelsRecipe(losses=WEIGHTS, fits={"refine": FULL}),
+             Network: _wave(_WAVE, FULL)},
 }
-"""Ours, of networks that answer with a wave and of those that ask a codebook. The latter keep the last weights: their
-distillation has a target that itself learns and grows, so the smallest loss is an early one and says little."""
+"""Ours, by kind of network, the first that fits: of networks that ask a codebook, of the one that guesses labels from
+coarse to fine, of all others. Those that ask keep the last weights: their distillation has a target that itself learns
+and grows, so the smallest loss is an early one and says little."""
 
 
 def recipe(name: str, profile: str) -> Recipe:
     """Return how to train a network.
 
-    A network without a recipe of its own is trained with ours: by correlation of the waves, or, if it asks a codebook
-    of heartbeats, in two stages.
+    A network without a recipe of its own is trained with ours: by correlation of the waves; in two stages, if it asks a
+    codebook of heartbeats; by labels in steps, if it guesses from coarse to fine.
 
     >>> recipe("physnet", "paper").config.lr
     0.009
@@ -216,4 +289,5 @@ def recipe(name: str, profile: str) -> Recipe:
                              f"With a published recipe: {', '.join(sorted(PAPER))}.")
         return PAPER[name]
     made_of = find(name).made_of
-    return OURS[profile][isinstance(made_of, type) and issubclass(made_of, QueryNetwork)]
+    made_of = made_of if isinstance(made_of, type) else Network
+    return next(how for kind, how in OURS[profile].items() if issubclass(made_of, kind))
