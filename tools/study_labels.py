@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import zlib
 from functools import lru_cache
 from multiprocessing import get_context
 from typing import Any
@@ -56,7 +57,9 @@ def work(task: tuple[str, str, int]) -> list[dict[str, Any]]:
     """Train and judge; what is done already is read."""
     torch.set_num_threads(1)
     damage, arm, seed = task
-    kept = output_dir("study_labels") / f"{damage}-{arm}-{seed}.json".replace(" ", "_").replace(",", "")
+    settings = json.dumps([FILM, SIZES, FIT, list(LEARNERS), list(JUDGES)]).encode()
+    name = f"{damage}-{arm}-{seed}-{zlib.crc32(settings):08x}.json"  # other settings, another file
+    kept = output_dir("study_labels") / name.replace(" ", "_").replace(",", "")
     if kept.is_file():
         return json.loads(kept.read_text("utf-8"))
     learned_from, judged = clips()

@@ -249,13 +249,13 @@ PAPER: dict[str, Recipe] = {
 
 FULL = FitConfig(epochs=20, batch=8, lr=1e-3, weight_decay=1e-4, clip_norm=1.0, augment=Augment(), patience=6)
 QUICK = FitConfig(epochs=8, batch=4, lr=5e-3, clip_norm=1.0)
+VARIED = dataclasses.replace(QUICK, epochs=12, batch=2, lr=6e-3, keep="last", augment=Augment())
 HEARTBEATS = FitConfig(batch=8, lr=1e-3, optimiser="adam", schedule="cosine")
 OURS: dict[str, dict[type, Recipe]] = {
     "quick": {QueryNetwork: _query(2000, dataclasses.replace(HEARTBEATS, epochs=2, lr=4e-3),
-                                   dataclasses.replace(QUICK, epochs=12, batch=2, lr=6e-3, keep="last",
-                                                       augment=Augment()),
+                                   VARIED,
                                    {"warmup_steps": 50, "revive_after": 50}),
-              LQrPPG: LevelsRecipe(losses=WEIGHTS, fits={"refine": QUICK}),
+              LQrPPG: LevelsRecipe(losses=WEIGHTS, fits={"refine": VARIED}),
               Network: _wave(_WAVE, QUICK)},
     "full": {QueryNetwork: _query(8000, dataclasses.replace(HEARTBEATS, epochs=5),
                                   dataclasses.replace(FULL, keep="last", patience=None), {}),

@@ -1,4 +1,4 @@
-"""Notebook 03 really learns: in the quick profile, from three seeds, on people it has not seen."""
+"""Notebook 03 really learns: in the quick profile, on people it has not seen. A third seed is in test_reproduces."""
 
 import os
 import subprocess
@@ -16,13 +16,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 BETTER_THAN_A_GUESS_BPM, BETTER_THAN_UNTRAINED_BPM = 3.0, 20.0
 
 
-@pytest.mark.parametrize("seed", [6, 7, 8])
+@pytest.mark.parametrize("seed", [7, 8])
 def test_a_trained_network_beats_a_guess_and_its_untrained_self_on_other_people(seed, tmp_path):
-    command = [sys.executable, "-m", "rppg_lib.cli", "run", "03", "-p", f"seed={seed}", "--out", str(tmp_path)]
+    check_that_it_learned("-p", f"seed={seed}", "--out", str(tmp_path), seed=seed,
+                         file=tmp_path / "results" / f"03_learning.quick+seed={seed}.json")
+
+
+def check_that_it_learned(*options, seed, file):
+    """Run notebook 03, quick, and compare its networks with a guess and with themselves before."""
+    command = [sys.executable, "-m", "rppg_lib.cli", "run", "03", *options]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
                           timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    (file,) = (tmp_path / "results").glob("03_learning.*.json")
     made = results.load(file)
     assert made.seed == seed and made.config["people"] == 26
     errors = pd.DataFrame(made.tables["errors"])
