@@ -19,15 +19,16 @@ from torch.nn import functional
 FUSED_ON = ("cuda",)
 """Kinds of device for which ``mamba_ssm`` has a kernel."""
 
-NUMBERS_AT_A_TIME = {"cpu": 2 ** 17}     # of the state: what a core's cache holds
+NUMBERS_AT_A_TIME = {"cpu": 2 ** 18}     # of the state: what a core's cache holds
 ON_OTHER_DEVICES = 2 ** 27
 
 
 def selective_scan(u: Tensor, step: Tensor, decay: Tensor, write: Tensor, read: Tensor) -> Tensor:
     """Return what is read from a state that fades and is written to, step by step.
 
-    Computed in float32 (float64 stays) whatever comes, also under autocast. States are not kept for the backward pass
-    but computed again, so memory grows with ``B T (D + N)`` and not with ``B T D N``. Second derivatives are not there.
+    Computed in float32 (float64 stays) whatever comes, also under autocast. For the backward pass a state is kept here
+    and there and those between are computed again, so memory grows with ``B T (D + N)`` and not with ``B T D N``.
+    Second derivatives are not there.
 
     Args:
         u: ``(B, T, D)`` input.
@@ -47,7 +48,7 @@ def selective_scan(u: Tensor, step: Tensor, decay: Tensor, write: Tensor, read: 
     exact = [tensor.to(kind) for tensor in (u, step, decay, write, read)]
     kernel = fused_kernel() if u.device.type in FUSED_ON else None
     if kernel is None or kind == torch.float64:
-        return torch.ops.rppg_lib.selective_scan(*exact).to(u.dtype)
+        return torch.ops.rppg_lib.selective_scan(*exact)[0].to(u.dtype)
     u_, step_, decay_, write_, read_ = (t if t.ndim == 2 else t.transpose(1, 2).contiguous() for t in exact)
     return kernel(u_, step_, decay_, write_, read_).transpose(1, 2).to(u.dtype)    # it takes time last
 
@@ -73,31 +74,31 @@ def fused_kernel():
 
 
 @torch.library.custom_op("rppg_lib::selective_scan", mutates_args=())
-def _scan(u: Tensor, step: Tensor, decay: Tensor, write: Tensor, read: Tensor) -> Tensor:
-    out = torch.empty_like(u)
-    state = u.new_zeros(u.shape[0], *decay.shape)
+def _scan(u: Tensor, step: Tensor, decay: Tensor, write: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the output, and the states ``(parts, B, D, N)`` with which the parts of time begin."""
+    out, parts = torch.empty_like(u), _parts(u, decay)
+    begins = u.new_zeros(len(parts), u.shape[0], *decay.shape)
+    state = begins[0]
     with _without_autocast(u):
-        for part in _parts(u, decay):
+        for number, part in enumerate(parts):
+            begins[number] = state
             _, states = _states(u[:, part], step[:, part], decay, write[:, part], state)
-            out[:, part] = (states @ read[:, part, :, None]).squeeze(-1)     # (B,t,D,N) @ (B,t,N,1)
+            out[:, part] = (states * read[:, part, None, :]).sum(-1)         # (B,t,D,N) -> (B,t,D)
             state = states[:, -1]
-    return out
+    return out, begins
 
 
 @_scan.register_fake
 def _(u, step, decay, write, read):
-    return torch.empty_like(u)
+    return torch.empty_like(u), u.new_empty(len(_parts(u, decay)), u.shape[0], *decay.shape)
 
 
 @torch.library.custom_op("rppg_lib::selective_scan_backward", mutates_args=())
-def _scan_backward(grad: Tensor, u: Tensor, step: Tensor, decay: Tensor, write: Tensor,
+def _scan_backward(grad: Tensor, begins: Tensor, u: Tensor, step: Tensor, decay: Tensor, write: Tensor,
                    read: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     to_u, to_step, to_decay, to_write, to_read = (torch.zeros_like(t) for t in (u, step, decay, write, read))
-    parts, begins = _parts(u, decay), [u.new_zeros(u.shape[0], *decay.shape)]
-    for part in parts[:-1]:                                          # only the states between parts are kept
-        begins.append(_states(u[:, part], step[:, part], decay, write[:, part], begins[-1])[1][:, -1].clone())
     later = torch.zeros_like(begins[0])
-    for part, begin in zip(reversed(parts), reversed(begins)):
+    for part, begin in zip(reversed(_parts(u, decay)), begins.flip(0)):
         u_, step_, write_, grad_ = u[:, part], step[:, part], write[:, part], grad[:, part]
         fading, states = _states(u_, step_, decay, write_, begin)
         to_states = grad_[..., None] * read[:, part, None, :]        # (B,t,D,N)
@@ -106,26 +107,26 @@ def _scan_backward(grad: Tensor, u: Tensor, step: Tensor, decay: Tensor, write: 
         later = fading[:, 0] * to_states[:, 0]
         to_read[:, part] = (grad_[:, :, None, :] @ states).squeeze(-2)
         to_write[:, part] = ((step_ * u_)[:, :, None, :] @ to_states).squeeze(-2)
-        to_input = (to_states @ write_[..., None]).squeeze(-1)       # gradient to step * u
+        to_input = (to_states * write_[:, :, None, :]).sum(-1)       # gradient to step * u
         fading[:, 1:] *= states[:, :-1]
         fading[:, 0] *= begin
         to_exponent = fading.mul_(to_states)                         # gradient to step * decay
         to_u[:, part] = step_ * to_input
-        to_step[:, part] = u_ * to_input + torch.einsum("btdn,dn->btd", to_exponent, decay)
-        to_decay += torch.einsum("btdn,btd->dn", to_exponent, step_)
+        to_step[:, part] = u_ * to_input + (to_exponent * decay).sum(-1)
+        to_decay += to_exponent.mul_(step_[..., None]).sum((0, 1))
     return to_u, to_step, to_decay, to_write, to_read
 
 
 @_scan_backward.register_fake
-def _(grad, u, step, decay, write, read):
+def _(grad, begins, u, step, decay, write, read):
     return tuple(torch.empty_like(tensor) for tensor in (u, step, decay, write, read))
 
 
 def _keep(ctx, inputs, output) -> None:
-    ctx.save_for_backward(*inputs)
+    ctx.save_for_backward(output[1], *inputs)
 
 
-def _backward(ctx, grad):
+def _backward(ctx, grad, _):
     return torch.ops.rppg_lib.selective_scan_backward(grad.contiguous(), *ctx.saved_tensors)
 
 

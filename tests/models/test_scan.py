@@ -1,7 +1,7 @@
 """The selective scan: equal to its definition, in values and gradients, whatever way it is computed."""
 
-import math
 import sys
+import time
 from types import ModuleType
 
 import pytest
@@ -195,19 +195,32 @@ def test_scans_begun_at_several_times_are_averaged_where_they_have_begun(bidirec
     torch.testing.assert_close(mixed[:, 10:], (whole[:, 10:] + half) / 2)
 
 
+def as_public_code_has_it(u, step, decay, write, read):
+    """The definition, step by step, with all fadings and writings made first and cut out of one array in every step."""
+    fading = torch.exp(torch.einsum("btd,dn->bdtn", step, decay))
+    written = torch.einsum("btd,btn,btd->bdtn", step, write, u)
+    state, out = torch.zeros_like(fading[:, :, 0]), []
+    for t in range(u.shape[1]):
+        state = fading[:, :, t] * state + written[:, :, t]
+        out.append(torch.einsum("bdn,bn->bd", state, read[:, t]))
+    return torch.stack(out, 1)
+
+
+def seconds(function, given, repeats):
+    """Return the CPU time of forward and backward, the shortest of several."""
+    times = []
+    for _ in range(repeats):
+        leaves = [tensor.detach().requires_grad_() for tensor in given]
+        begin = time.process_time()
+        function(*leaves).square().mean().backward()
+        times.append(time.process_time() - begin)
+    return min(times)
+
+
 @pytest.mark.slow
-def test_a_scan_is_faster_than_its_definition():
-    import time
-
-    given = inputs(1, 160, 192, 48, kind=torch.float32)
-
-    def seconds(function):
-        times = []
-        for _ in range(5):
-            begin = time.process_time()
-            function(*given)
-            times.append(time.process_time() - begin)
-        return min(times)
-
-    assert seconds(selective_scan) < seconds(selective_scan_in_words)
-    assert math.isfinite(selective_scan(*given).sum())
+def test_a_scan_is_faster_than_its_definition_and_much_faster_than_public_code_has_it():
+    given = inputs(4, 160, 128, 48, kind=torch.float32)              # of one scan of LQ-rPPG, four clips
+    torch.testing.assert_close(selective_scan(*given), as_public_code_has_it(*given), atol=1e-5, rtol=1e-4)
+    ours = seconds(selective_scan, given, 5)
+    assert 1.3 * ours < seconds(selective_scan_in_words, given, 3)
+    assert 5 * ours < seconds(as_public_code_has_it, given, 1)
