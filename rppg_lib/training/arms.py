@@ -31,6 +31,7 @@ class Arm:
         filtered: labels are band-passed.
         quantised: they are in steps, and the network is asked for the codes.
         supervise: ``all`` guesses or the ``last`` alone.
+        sample: every frame is asked for its value, which is what the cross-entropy does for labels in steps.
         pseudo: labels are not looked at; what POS finds in the same pictures stands for them.
     """
 
@@ -38,6 +39,7 @@ class Arm:
     filtered: bool = True
     quantised: bool = False
     supervise: str = "last"
+    sample: bool = False
     pseudo: bool = False
 
 
@@ -47,12 +49,15 @@ ARMS: Mapping[str, Arm] = {
     "last quantised": Arm(meaning="band-passed, 5 bits at the last guess alone", quantised=True),
     "quantised": Arm(meaning="band-passed, 1 to 5 bits from guess to guess: LQ-rPPG", quantised=True, supervise="all"),
     "deep": Arm(meaning="band-passed, every guess supervised, no steps", supervise="all"),
+    "filtered, by sample": Arm(meaning="band-passed labels, and their value in every frame", sample=True),
+    "deep, by sample": Arm(meaning="the same for every guess, no steps", supervise="all", sample=True),
     "raw quantised": Arm(meaning="as LQ-rPPG, without the band-pass", filtered=False, quantised=True, supervise="all"),
     "raw deep": Arm(meaning="labels as they are, every guess supervised", filtered=False, supervise="all"),
     "pos": Arm(meaning="pseudo labels from POS, every guess supervised; no contact sensor", supervise="all",
                pseudo=True),
 }
-"""The arms by name; the first five are the ones every table has."""
+"""The arms by name; the first five are the ones every table has. Labels in steps are learned by cross-entropy, frame by
+frame, the others by shape and rate; the two arms *by sample* take this difference away as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +142,7 @@ def objective_of(arm: str, network: LQrPPG, windows: Windows, **weights: float) 
     levels = LabelLevels.fit(waves[waves.std(-1) > 0], bits=bits)
     network.levels.load_state_dict(levels.state_dict())
     return LevelsObjective(levels if how.quantised else None, filter=before, bits=bits, supervise=how.supervise,
-                           weights=weights)
+                           weights={"sample": float(how.sample), **weights})
 
 
 def _arm(name: str) -> Arm:

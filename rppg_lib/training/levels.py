@@ -18,7 +18,7 @@ from ..registry import near_miss
 from .objective import Objective
 
 SUPERVISED = ("all", "last")
-WEIGHTS = MappingProxyType({"cross_entropy": 1.0, "pearson": 0.2, "spectral": 1.0})
+WEIGHTS = MappingProxyType({"cross_entropy": 1.0, "pearson": 0.2, "spectral": 1.0, "sample": 0.0})
 
 
 class LevelsObjective(Objective):
@@ -30,6 +30,8 @@ class LevelsObjective(Objective):
     ``codes_BITS``       the code that the label has in each frame: cross-entropy on the scalar
     ``pearson_BITS``     the shape of the label made of codes
     ``spectral_BITS``    its rate, in the form of published code
+    ``sample_BITS``      its value in each frame: mean absolute error of the scalar. No part of LQ-rPPG, but what the
+                         cross-entropy becomes where there are no steps
     ===================  =========================================================================
 
     Args:
@@ -38,8 +40,8 @@ class LevelsObjective(Objective):
         filter: what labels go through before anything else.
         bits: of the guesses.
         supervise: ``all`` guesses, or the ``last`` alone, which is the pulse.
-        weights: of the terms: ``cross_entropy``, ``pearson``, ``spectral``; those not named keep 1, 0.2 and 1. 0 leaves
-            one out.
+        weights: of the terms: ``cross_entropy``, ``pearson``, ``spectral``, ``sample``; those not named keep 1, 0.2, 1
+            and 0. 0 leaves one out.
         shares: weights of the levels, coarse to fine; default 1 each.
         temperature: of the choice among codes.
 
@@ -91,6 +93,8 @@ class LevelsObjective(Objective):
             terms["pearson"] = weight * negative_pearson(guess, wave).mean()
         if weight := self.weights["spectral"]:
             terms["spectral"] = weight * spectral_cross_entropy(guess, wave, fs=fs, form="field").mean()
+        if weight := self.weights["sample"]:
+            terms["sample"] = weight * (scalar - wave).abs().mean()
         return terms
 
     def extra_repr(self) -> str:

@@ -74,6 +74,7 @@ def test_an_arm_asks_for_what_it_says(clips, name):
     how = ARMS[name]
     assert {term.split("_")[1] for term in terms} == ({"5"} if how.supervise == "last" else set("12345"))
     assert any(term.startswith("codes") for term in terms) == how.quantised
+    assert any(term.startswith("sample") for term in terms) == how.sample == ("by sample" in name)
     assert (objective.filter.band_hz is not None) == how.filtered
     assert not torch.equal(network.levels[3].codes, before)
 

@@ -99,6 +99,17 @@ def test_the_last_alone_means_that_no_other_guess_has_a_term():
     assert set(terms) == {"codes_5", "pearson_5", "spectral_5"}
 
 
+@pytest.mark.parametrize("steps", [False, True])
+def test_the_value_in_every_frame_can_be_asked_for_too(steps):
+    labels, filter = waves(), LabelFilter()
+    levels = LabelLevels.fit(filter(labels, FS))
+    said = said_by_chance(levels=levels)
+    terms = terms_of(LevelsObjective(levels if steps else None, filter=filter, weights={"sample": 3.0}), said, labels)
+    wave = filter(labels, FS)
+    wave = levels[4](wave).values if steps else wave
+    torch.testing.assert_close(terms["sample_4"], 3 * (said.scalars[3] - wave).abs().mean())
+
+
 @pytest.mark.parametrize("level", range(5))
 def test_each_head_learns_from_its_own_terms(level):
     labels, frames = waves(), torch.randn(3, 3, 96, 16, 16)
