@@ -1,4 +1,4 @@
-"""Study of quantised labels: five ways to learn from the same labels, with several things wrong with these.
+"""Study of quantised labels: five ways and more to learn from the same labels, with several things wrong with these.
 
     python tools/study_labels.py --jobs 2            # an hour of two cores; goes on where it was stopped
 
@@ -37,7 +37,10 @@ FILM = {"seconds": 10.7, "fs": 30.0, "size_px": 16, "seed": 6, "rates_bpm": (50,
 SIZES = {"size_px": 16, "frames": 160, "width": 16, "states": 8}
 FIT = {"epochs": 15, "batch": 8, "lr": 4e-3, "clip_norm": 1.0, "keep": "last", "device": "cpu"}
 MAIN_ARMS = ("raw", "filtered", "last quantised", "quantised", "deep")
+BY_SAMPLE = ("filtered, by sample", "deep, by sample")
 MAIN = "mixed, 0 dB"
+WITHOUT_STEPS = ("mixed, -5 dB", "spikes, -5 dB", "lost contact, half")
+"""Where steps might help: with their controls, too."""
 DAMAGES = (MAIN, "none", "mixed, -5 dB", "lost contact, half", "spikes, -5 dB", "lag, 0.3 s", "wander, -5 dB",
            "spikes, 0 dB", "lost contact, a quarter", "lag, 0.15 s", "mixed, 5 dB")
 
@@ -51,6 +54,13 @@ def clips() -> tuple[list[Clip], list[Clip]]:
     found = [store.clip(record) for record in store.records]
     return ([clip for clip in found if clip.subject in learners],
             [clip for clip in found if clip.subject not in learners])
+
+
+def arms_for(damage: str) -> tuple[str, ...]:
+    """Return which arms are trained on labels with this damage."""
+    if damage == MAIN:
+        return tuple(ARMS)
+    return MAIN_ARMS + BY_SAMPLE if damage in WITHOUT_STEPS else MAIN_ARMS
 
 
 def work(task: tuple[str, str, int]) -> list[dict[str, Any]]:
@@ -134,8 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     clips()
     wanted = DAMAGES[:options.damages]
-    plan = [(damage, arm, seed) for damage in wanted for arm in (ARMS if damage == MAIN else MAIN_ARMS)
-            for seed in SEEDS]
+    plan = [(damage, arm, seed) for damage in wanted for arm in arms_for(damage) for seed in SEEDS]
     rows: list[dict[str, Any]] = []
     with get_context("spawn").Pool(options.jobs) as pool:
         for k, found in enumerate(pool.imap(work, plan), start=1):
