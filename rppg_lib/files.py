@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 OUT_VARIABLE = "RPPG_OUT"
+LONGEST_BYTES = 180                      # of a file name; systems allow 255, and endings are added
 
 
 def output_dir(*parts: str) -> Path:
@@ -49,6 +52,18 @@ def cache_dir() -> Path:
     if sys.platform == "darwin":
         return home / "Library" / "Caches"
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+
+
+def file_stem(name: str) -> str:
+    """Return a name for a file; one that had to be changed gets a few figures of its own, so that no two are one.
+
+    >>> file_stem("finger"), file_stem("sim0000 still 0"), file_stem("..")
+    ('finger', 'sim0000_still_0-7220da73', 'file-9608161c')
+    """
+    stem = re.sub(r"[^\w.-]+", "_", name).strip("._")
+    while len(stem.encode()) > LONGEST_BYTES:
+        stem = stem[:-1]
+    return stem if stem and stem == name else f"{stem or 'file'}-{zlib.crc32(name.encode('utf-8', 'replace')):08x}"
 
 
 @contextlib.contextmanager

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
-import zlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from .evaluation import LabelAudit, RecordingAudit
 
 MOST_FIGURES = 20
-LONGEST_BYTES = 180                      # of a file name; systems allow 255, and endings are added
 
 EPILOG = """\
 SOURCE is one of
@@ -86,7 +83,7 @@ def progress_bar(labels: Iterable, total: int | None) -> Iterable:
 
 def keep(report: LabelAudit, folder: Path) -> str:
     """Write numbers, the table of segments and figures of the worst recordings; return a sentence that says so."""
-    from .files import written_whole
+    from .files import file_stem, written_whole
 
     with written_whole(folder / "labels.json") as file:
         file.write(json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -112,15 +109,3 @@ def picture(recording: RecordingAudit) -> bytes:
     figure.savefig(png, format="png", dpi=150)
     plt.close(figure)
     return png.getvalue()
-
-
-def file_stem(name: str) -> str:
-    """Return a name for a file; one that had to be changed gets a few figures of its own, so that no two are one.
-
-    >>> file_stem("finger"), file_stem("sim0000 still 0")
-    ('finger', 'sim0000_still_0-7220da73')
-    """
-    stem = re.sub(r"[^\w.-]+", "_", name).strip("._")
-    while len(stem.encode()) > LONGEST_BYTES:
-        stem = stem[:-1]
-    return stem if stem and stem == name else f"{stem or 'label'}-{zlib.crc32(name.encode('utf-8', 'replace')):08x}"

@@ -14,6 +14,7 @@ from rppg_lib import labels_command, simulate
 from rppg_lib.cli import main
 from rppg_lib.data import build_store, simulated_sources
 from rppg_lib.evaluation import Labelled, audit
+from rppg_lib.files import file_stem
 
 from .checkout import ROOT
 
@@ -129,7 +130,7 @@ def test_an_audit_of_a_store_needs_no_torch(tmp_path):
 
 def test_names_that_no_file_can_have_stay_apart():
     names = ["a/b", "a b", "..", "ä" * 300, "ä" * 301, ""]
-    stems = [labels_command.file_stem(name) for name in names]
+    stems = [file_stem(name) for name in names]
     assert len(set(stems)) == len(names)
     assert all(stem and "/" not in stem and not stem.startswith(".") and len(stem.encode()) < 200 for stem in stems)
 

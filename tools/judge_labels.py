@@ -27,14 +27,14 @@ def faults_row(kind: str, people: range) -> dict:
     for seed in people:
         truth = simulate.pulse(simulate.person(seed), seconds=SECONDS, fs=FPS, seed=0)
         label = simulate.contact_label(truth, faults=simulate.FAULTS[kind], seed=0)
-        everywhere = kind == "wandering"                             # a fault that has no span
-        damage = np.ones(len(label.wave), bool) if everywhere else label.damaged()
+        wanders = any(isinstance(fault, simulate.Wander) for fault in label.faults)  # everywhere: it has no span
+        damage = label.damaged() if label.spans or not wanders else np.ones(len(label.wave), bool)
         segments, *_ = examine(label.wave, fs=FPS, segment_s=SEGMENT_S, band_hz=signal.HR_BAND_HZ)
         for segment, cut in zip(segments, cuts_of(len(label.wave), fs=FPS, segment_s=SEGMENT_S)):
             if damage[cut].sum() >= DAMAGED_S * FPS:
                 row["damaged"] += 1
                 row["found"] += segment.verdict != "good"
-            elif not damage[cut].any():
+            elif not wanders and not damage[cut].any():
                 row["untouched"] += 1
                 row["called_good"] += segment.verdict == "good"
     return row

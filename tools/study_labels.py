@@ -41,6 +41,10 @@ BY_SAMPLE = ("filtered, by sample", "deep, by sample")
 MAIN = "mixed, 0 dB"
 WITHOUT_STEPS = ("mixed, -5 dB", "spikes, -5 dB", "lost contact, half")
 """Where steps might help: with their controls, too."""
+PAIRS = (("filtered", "raw"), ("deep", "filtered"), ("quantised", "raw"), ("quantised", "filtered"),
+         ("quantised", "deep"), ("last quantised", "filtered"), ("filtered, by sample", "filtered"),
+         ("last quantised", "filtered, by sample"), ("quantised", "deep, by sample"), ("pos", "raw"))
+"""What is set against what: two arms that differ in one thing, or that the claim compares."""
 DAMAGES = (MAIN, "none", "mixed, -5 dB", "lost contact, half", "spikes, -5 dB", "lag, 0.3 s", "wander, -5 dB",
            "spikes, 0 dB", "lost contact, a quarter", "lag, 0.15 s", "mixed, 5 dB")
 
@@ -99,30 +103,36 @@ def _label_r(given: list[Clip], clean: list[Clip]) -> float:
     return float((ours * true).mean())
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per damage and arm: correlations and error, and their gain on the raw arm, with 95 % intervals.
+def summary(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a line per damage and arm: correlations and error; and one per pair of arms: how much the first has more.
 
-    Drawn with replacement: people, and within each draw seeds; differences are paired by person and seed.
+    All with 95 % intervals. Drawn with replacement: people, and within each draw seeds; differences are paired by
+    person and seed.
     """
     rng = np.random.default_rng(0)
     table = table.assign(error=(table.hr_pred - table.hr_true).abs())
-    lines = []
+    arms: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
     for damage, group in table.groupby("damage", sort=False):
-        raw = None
+        grids = {arm: {name: rows.pivot(index="seed", columns="subject", values=name).to_numpy()
+                       for name in ("r_band", "r", "error")} for arm, rows in group.groupby("arm", sort=False)}
+        shape = next(iter(grids.values()))["r_band"].shape
+        drawn = [(rng.integers(0, shape[0], shape[0]), rng.integers(0, shape[1], shape[1])) for _ in range(2000)]
         for arm, rows in group.groupby("arm", sort=False):
-            line: dict[str, Any] = {"damage": damage, "arm": arm, "n": len(rows), "label_r": rows.label_r.mean(),
-                                    "unread": int(rows.hr_pred.isna().sum())}
-            grids = {name: rows.pivot(index="seed", columns="subject", values=name).to_numpy()
-                     for name in ("r_band", "r", "error")}
-            raw = grids if arm == "raw" else raw
-            drawn = [(rng.integers(0, g.shape[0], g.shape[0]), rng.integers(0, g.shape[1], g.shape[1]))
-                     for g in [grids["r_band"]] * 2000]
-            for name, grid in grids.items():
+            line = {"damage": damage, "arm": arm, "n": len(rows), "label_r": rows.label_r.mean(),
+                    "unread": int(rows.hr_pred.isna().sum())}
+            for name, grid in grids[arm].items():
                 line |= _with_interval(name, grid, drawn)
-                if raw is not None and arm != "raw" and raw[name].shape == grid.shape:
-                    line |= _with_interval(f"{name}_gain", grid - raw[name], drawn)
-            lines.append(line)
-    return pd.DataFrame(lines).set_index(["damage", "arm"])
+                if arm != "raw":
+                    line |= _with_interval(f"{name}_gain", grid - grids["raw"][name], drawn)
+            arms.append(line)
+        for arm, beside in PAIRS:
+            if arm in grids and beside in grids:
+                line = {"damage": damage, "arm": arm, "beside": beside}
+                for name in ("r_band", "r"):
+                    line |= _with_interval(name, grids[arm][name] - grids[beside][name], drawn)
+                pairs.append(line)
+    return pd.DataFrame(arms).set_index(["damage", "arm"]), pd.DataFrame(pairs).set_index(["damage", "arm", "beside"])
 
 
 def _with_interval(name: str, grid: np.ndarray, drawn: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
@@ -155,7 +165,8 @@ def main() -> None:
     config = {"learners": len(LEARNERS), "judged": len(JUDGES), "seeds": len(SEEDS), **SIZES,
               **{f"film_{key}": value for key, value in FILM.items()}, **{f"fit_{key}": v for key, v in FIT.items()}}
     reference = judge("pos", clips()[1])
-    tables = {"arms": summary(table), "pos": _reference(reference)}
+    arms, pairs = summary(table)
+    tables = {"arms": arms, "pairs": pairs, "pos": _reference(reference)}
     print(results.save("study_labels", tables, profile="small", seed=SEEDS[0], config=config,
                        data=f"simulated films, {len(LEARNERS) + len(JUDGES)} people"))
 

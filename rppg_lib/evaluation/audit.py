@@ -24,6 +24,8 @@ IN_USE = 0.0005
 """Of all samples that a code must stand for."""
 MOST_SAMPLES = 200_000
 """Codes are fitted to so many, evenly taken from all."""
+FEW_VALUES = 2 ** max(BITS)
+"""A label that takes no more values came in fewer steps than the finest codes have."""
 UPSIDE_DOWN = -0.5
 """A wave whose steepness is below it may be upside down."""
 
@@ -41,12 +43,18 @@ class RecordingAudit:
     upside_down: bool                    # says the video; or, where it says nothing, the steepness
     steepness: float                     # > 0: rises faster than it falls, as a pulse does
     label: np.ndarray                    # (T,) as it came
+    distinct: int                        # different values in it
     beats: np.ndarray                    # (n, 50) one beat each; like the figures, of the label the right way up
     codes_in_use: dict[int, int]         # by number of bits; of the codes fitted to all recordings
 
     def count(self, verdict: str) -> int:
         """Return how many segments have this verdict."""
         return sum(segment.verdict == verdict for segment in self.segments)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the label came in few steps: those are no longer seen once it is band-passed."""
+        return 1 < self.distinct <= min(FEW_VALUES, len(self.label) // 10)       # a short one cannot take many
 
     @property
     def template(self) -> np.ndarray:
@@ -107,7 +115,8 @@ class LabelAudit:
             "steps": [asdict(each) for each in self.steps],
             "recordings": [{"name": each.name, "subject": each.subject, "fs": each.fs, "seconds": each.seconds,
                             "upside_down": each.upside_down, "steepness": each.steepness,
-                            "lag": _lag_values(each.lag), "codes_in_use": each.codes_in_use,
+                            "distinct_values": each.distinct, "lag": _lag_values(each.lag),
+                            "codes_in_use": each.codes_in_use,
                             "segments": [asdict(segment) for segment in each.segments]} for each in self.recordings]})
 
 
@@ -176,7 +185,7 @@ def _audit_one(what: Labelled, segment_s: float, band_hz: tuple[float, float]) -
         segments, beats, marks = examine(-what.label, **settings)
     one = RecordingAudit(name=what.name, subject=what.subject, fs=fs, seconds=len(what.label) / fs, segments=segments,
                          lag=lag, upside_down=upside_down, steepness=steep, label=what.label, beats=beats,
-                         codes_in_use={})
+                         distinct=len(np.unique(present)), codes_in_use={})
     return one, _wave_for_steps(marks, segments, cuts, fs)
 
 

@@ -29,6 +29,8 @@ ADVICE = {
     "clipped": "The sensor's range was too small: rates and beats are right, heights and shapes are not. Use no loss "
                "that compares waveforms.",
     "wanders": "What is slower than the pulse is larger. Band-pass the label before you train on it.",
+    "few steps": "The label came in 32 different values or fewer. A band-pass rounds such steps off and does not bring "
+                 "back what lay between: look for a finer recording.",
     "upside down": "Multiply the label by -1: systole points up everywhere else.",
     "late or early": "Shift the label by this: where it comes n frames after the face, drop its first n values and the "
                      "last n frames.",
@@ -75,13 +77,22 @@ def _found(each: RecordingAudit) -> str:
     parts = []
     for reason in dict.fromkeys(reason for segment in each.segments for reason in segment.reasons):
         where = [segment for segment in each.segments if reason in segment.reasons]
-        seconds = sum(getattr(segment, f"{reason}_s", 0.0) for segment in where)
-        parts.append(f"{reason}{f' {seconds:.1f} s' if seconds else ''} at {_times(where)}")
+        parts.append(f"{reason}{_amount(each, reason, where)} at {_times(where)}")
+    if each.coarse:
+        parts.append(f"in only {_count(each.distinct, 'step')}")
     if each.upside_down and not (each.lag and each.lag.known):
         parts.append("upside down?")
     if each.lag:
         parts.append(each.lag.to_text())
     return "; ".join(parts)
+
+
+def _amount(each: RecordingAudit, reason: str, segments: list) -> str:
+    """Return how much of a recording has a fault, where that is counted."""
+    seconds = sum(getattr(segment, f"{reason}_s", 0.0) for segment in segments)
+    if reason == "missing":                                          # one alone is far less than a tenth of a second
+        return f" {_count(round(seconds * each.fs), 'value')}"
+    return f" {seconds:.1f} s" if seconds else ""
 
 
 def _times(segments: list) -> str:
@@ -95,6 +106,8 @@ def _advice(report: LabelAudit) -> list[str]:
     for each in report.worst_first():
         for reason in dict.fromkeys(reason for segment in each.segments for reason in segment.reasons):
             where.setdefault(reason, []).append(each.name)
+        if each.coarse:
+            where.setdefault("few steps", []).append(each.name)
         if each.upside_down:
             where.setdefault("upside down", []).append(each.name)
         if each.lag and each.lag.certain and abs(each.lag.seconds) * each.fs >= 1:
@@ -133,8 +146,7 @@ def _steps(report: LabelAudit) -> list[str]:
                      if step.bits in each.codes_in_use), default=(math.nan, "-"))
         used = f"{step.in_use} of {2**step.bits}"
         out.append(f"{step.bits:>6}{used:>15}{step.perplexity:>12.1f}{step.sqnr_db:>11.1f}   {least[0]} ({least[1]})")
-    return [*out, "In use: stands for more than 0.05 % of the samples. As good as: so many codes used equally often.",
-            "Few in one recording: its label is in steps already, or spikes take up the range."]
+    return [*out, "In use: stands for more than 0.05 % of the samples. As good as: so many codes used equally often."]
 
 
 def _unread(report: LabelAudit) -> list[str]:

@@ -17,7 +17,6 @@ Nothing is unpickled: a file cannot run code.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ import pandas as pd
 
 from ..data.manifest import MANIFEST
 from ..types import Clip, check_fs
+from .wave_files import check_way_round, only_value, rate_of, read_arrays, read_table
 
 COLOURS = ({"r", "red"}, {"g", "green"}, {"b", "blue"})
 PARTS = ("label", "fs", "rgb", "subject")
@@ -142,57 +142,24 @@ def _from_store(path: Path) -> Iterator[Labelled | Unread]:
 
 def _from_csv(path: Path, fs: float | None) -> Labelled:
     who = f"labels: {path.name}"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
-            table = pd.read_csv(path, skipinitialspace=True, dtype={"subject": str}, index_col=False)
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{who} cannot be read as a table ({str(error).strip()}). It needs a header and the columns "
-                         f"label and time_s, separated by commas, with decimal points.") from None
-    table.columns = [str(column).strip() for column in table.columns]
+    table = read_table(who, path, needed="label and time_s")
     if "label" not in table:
         raise ValueError(f"{who} needs a column label, got {', '.join(table)}.")
     if "time_s" in table:
-        fs = _fs_of(who, table["time_s"])
+        fs = rate_of(who, table["time_s"])
     elif "fs" in table:
-        fs = _only(who, table["fs"])
+        fs = only_value(who, table["fs"])
     elif fs is None:
         raise ValueError(f"{who} needs a column time_s or fs, got {', '.join(table)}. Or say --fps.")
-    subject = _only(who, table["subject"]) if "subject" in table else path.stem
+    subject = only_value(who, table["subject"]) if "subject" in table else None
     found = [[column for column in table if column.lower() in names] for names in COLOURS]
     rgb = table[[names[0] for names in found]].to_numpy() if all(len(names) == 1 for names in found) else None
-    return Labelled(name=path.stem, fs=fs, label=table["label"].to_numpy(), rgb=rgb, subject=str(subject))
-
-
-def _fs_of(who: str, times: pd.Series) -> float:
-    """Return the rate of times that rise in even steps."""
-    times_s = pd.to_numeric(times, errors="coerce").to_numpy(float)
-    steps = np.diff(times_s)
-    typical = np.median(steps) if len(steps) else np.nan
-    if not (typical > 0 and np.abs(steps - typical).max() <= 0.5 * typical):
-        raise ValueError(f"{who}: time_s must rise in even steps, and in every row. Resample with "
-                         f"rppg_lib.signal.resample.")
-    fs = len(steps) / (times_s[-1] - times_s[0])
-    if fs < 1:
-        raise ValueError(f"{who}: time_s means {fs:.3g} values per second: are these milliseconds? Give seconds.")
-    return fs
-
-
-def _only(who: str, column: pd.Series):
-    values = column.dropna().unique()
-    if len(values) != 1:
-        raise ValueError(f"{who}: column {column.name} must hold one value, the recording's, got {len(values)} "
-                         f"different ones. Write one recording per file.")
-    return values[0]
+    return Labelled(name=path.stem, fs=fs, label=table["label"].to_numpy(), rgb=rgb,
+                    subject="" if subject is None else str(subject))
 
 
 def _from_npz(path: Path, fs: float | None) -> Iterator[Labelled | Unread]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:           # whatever a broken archive makes of NumPy, zipfile and zlib
-        raise ValueError(f"labels: {path.name} cannot be read as .npz with plain arrays "
-                         f"({str(error).rstrip('.')}). Save it with np.savez.") from None
+    arrays = read_arrays(f"labels: {path.name}", path, advice="Save it with np.savez.")
     mark = "/" if "label" in arrays or any(key.startswith("label/") for key in arrays) else "_"
     names = [key[len("label" + mark):] for key in arrays if key.startswith("label" + mark)]
     if not names and "label" not in arrays:
@@ -206,12 +173,21 @@ def _from_npz(path: Path, fs: float | None) -> Iterator[Labelled | Unread]:
                  for k, name in enumerate(names)]
     elif np.ndim(arrays["label"]) == 2:
         count = len(arrays["label"])
+        _check_matrix(path, arrays, fs)
         names = [f"{path.stem}[{k}]" for k in range(count)]
         found = [{part: _one_of(arrays.get(part), k, count) for part in PARTS} for k in range(count)]
     else:
         names, found = [path.stem], [{part: arrays.get(part) for part in PARTS}]
     return (_or_unread(name, lambda name=name, parts=parts: _labelled(path, name, parts, fs))
             for name, parts in zip(names, found))
+
+
+def _check_matrix(path: Path, arrays: dict[str, np.ndarray], fs: float | None) -> None:
+    """Refuse labels ``(T, recordings)``. Anything else is left to each recording."""
+    who = f"labels: {path.name}, label"
+    rates = pd.to_numeric(np.ravel(arrays.get("fs", np.nan if fs is None else fs)), errors="coerce")
+    if np.isfinite(rates).any():
+        check_way_round(who, _numbers(who, arrays["label"]), fs=float(np.nanmin(rates)))
 
 
 def _of_record(arrays: dict[str, np.ndarray], part: str, ending: str, k: int, count: int) -> np.ndarray | None:

@@ -15,14 +15,13 @@ Nothing is unpickled: a file cannot run code.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from ..types import MIN_S, check_fs
+from ..types import check_fs
+from .wave_files import check_way_round, only_value, rate_of, read_arrays, read_table
 
 PARTS = ("pred", "label", "fs", "subject")
 
@@ -57,7 +56,8 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 
 
 def _from_npz(path: Path) -> list[Prediction]:
-    arrays = _npz_arrays(path)
+    arrays = read_arrays(f"score: {path.name}", path, advice="Save it with np.savez; records of different lengths go "
+                         "into arrays of their own, pred/NAME and label/NAME.")
     names = _names(path, arrays)
     if names:
         parts = {part: _parts(path, arrays, part, names) for part in PARTS}
@@ -69,19 +69,9 @@ def _from_npz(path: Path) -> list[Prediction]:
     return _from_matrix(path, arrays)
 
 
-def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as error:           # whatever a broken archive makes of NumPy, zipfile and zlib
-        raise ValueError(f"score: {path.name} cannot be read as .npz with plain arrays ({str(error).rstrip('.')}). "
-                         f"Save it with np.savez; records of different lengths go into arrays of their own, "
-                         f"pred/NAME and label/NAME.") from None
-
-
 def _from_matrix(path: Path, arrays: dict[str, np.ndarray]) -> list[Prediction]:
     pred, label = (np.atleast_2d(arrays[part]) for part in ("pred", "label"))
-    if pred.shape != label.shape or pred.ndim != 2 or not pred.size or pred.shape[1] == 1:
+    if pred.shape != label.shape or pred.ndim != 2 or not pred.size:
         raise ValueError(f"score: {path.name}: pred and label must both be (T,) or (records, T), "
                          f"got {arrays['pred'].shape} and {arrays['label'].shape}. "
                          f"Reshape them, or resample the label onto the frames.")
@@ -95,11 +85,8 @@ def _from_matrix(path: Path, arrays: dict[str, np.ndarray]) -> list[Prediction]:
                          f"got {len(subjects)}.")
     records = zip(pred, label, np.broadcast_to(rates, len(pred)), subjects)
     found = [_record(path, f"{path.stem}[{i}]", dict(zip(PARTS, parts))) for i, parts in enumerate(records)]
-    count, frames = pred.shape
-    if count > frames and all(frames < MIN_S * record.fs for record in found):
-        raise ValueError(f"score: {path.name}: {count} records of {frames} frames are too short to read "
-                         f"({frames / found[0].fs:.2g} s): did you pass (T, records)? "
-                         f"Needed is (records, T): transpose pred and label.")
+    check_way_round(f"score: {path.name}, pred and label", np.stack([record.label for record in found]),
+                    fs=min(record.fs for record in found))
     return found
 
 
@@ -136,52 +123,18 @@ def _parts(path: Path, arrays: dict[str, np.ndarray], part: str, names: list[str
 
 
 def _from_csv(path: Path) -> Prediction:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
-            table = pd.read_csv(path, skipinitialspace=True, dtype={"subject": str}, index_col=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"score: {path.name} cannot be read as a table ({str(error).strip()}). It needs a header and "
-                         f"the columns time_s, pred, label, separated by commas, with decimal points.") from None
-    table.columns = [str(column).strip() for column in table.columns]
+    who = f"score: {path.name}"
+    table = read_table(who, path, needed="time_s, pred, label")
     again = [column for column in table if column.removesuffix(".1") in PARTS and column.endswith(".1")]
     if again:
-        raise ValueError(f"score: {path.name} names the column {again[0][:-2]} twice. Leave one.")
+        raise ValueError(f"{who} names the column {again[0][:-2]} twice. Leave one.")
     missing = [column for column in ("pred", "label") if column not in table]
     if missing or not {"time_s", "fs"} & set(table):
-        raise ValueError(f"score: {path.name} needs the columns pred, label and time_s (or fs), "
+        raise ValueError(f"{who} needs the columns pred, label and time_s (or fs), "
                          f"got {', '.join(table)}.")
-    fs = _fs_of(path, table.time_s) if "time_s" in table else _only(path, table.fs)
-    subject = _only(path, table.subject) if "subject" in table else None
+    fs = rate_of(who, table.time_s) if "time_s" in table else only_value(who, table.fs)
+    subject = only_value(who, table.subject) if "subject" in table else None
     return _record(path, path.stem, {"pred": table.pred, "label": table.label, "fs": fs, "subject": subject})
-
-
-def _fs_of(path: Path, times: pd.Series) -> float:
-    times_s = pd.to_numeric(times, errors="coerce").to_numpy(dtype=float)
-    steps = np.diff(times_s)
-    if len(steps) and np.isfinite(steps).all():
-        typical = np.median(steps)
-        if typical > 0 and abs(steps - typical).max() <= 0.5 * typical:
-            fs = len(steps) / (times_s[-1] - times_s[0])
-            if fs < 1:
-                raise ValueError(f"score: {path.name}: time_s means {fs:.3g} frames per second: are these "
-                                 f"milliseconds? Give seconds.")
-            return fs
-        found = f"they range from {steps.min():g} to {steps.max():g} s"
-        found += "; are these milliseconds?" if typical > 1 else ""
-    else:
-        found = f"{np.isfinite(times_s).sum()} of {len(times_s)} rows have a time"
-    raise ValueError(f"score: {path.name}: time_s must rise in even steps ({found}). "
-                     f"Resample with rppg_lib.signal.resample.")
-
-
-def _only(path: Path, column: pd.Series):
-    """Return the one value a column repeats, None if it is empty."""
-    values = column.dropna().unique()
-    if len(values) > 1:
-        raise ValueError(f"score: {path.name}: column {column.name} must hold one value, the record's, "
-                         f"got {len(values)} different ones. Write one record per file.")
-    return values[0] if len(values) else None
 
 
 def _record(path: Path, name: str, parts: dict) -> Prediction:

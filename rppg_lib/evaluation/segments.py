@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, median_filter, minimum_filter1d
+from scipy.ndimage import binary_propagation, maximum_filter1d, median_filter, minimum_filter1d
 
 from ..signal import MIN_QUALITY_S, TRUST, bandpass, beat_times, hr_from_spectrum, quality, snr_db
 from ..signal.filters import widened
@@ -18,14 +18,21 @@ FLAT_S = 0.8
 PLATEAU_S = 0.06
 STEEP = 2.5
 """Smallest steps of the wave that lead at once to a plateau where something was cut off."""
+ENDS, SMALLEST = (0.002, 0.998), 0.01
+"""Quantiles of values that stand for both ends of the range, and of steps for the smallest: not set by one sample."""
+RANGE, EQUAL = (0.05, 0.95), 1e-9
+"""Values are equal if they differ by less than this part of what lies between these quantiles."""
 CLIPPED_SHARE = 0.03
 """Of a segment, in plateaus at the recording's highest or lowest value."""
 SPIKE_HEIGHT = 1.5
 """From the middle, in heights of the beats around. A beat itself reaches 0.5 to 0.8."""
+SHORT_S, GROSS = 0.2, 3.0
+"""Up to half of this is short, for a spike; and beyond so many heights one is so large that a filter would ring."""
 SPIKE_AROUND_S, HEIGHT_AROUND_S = 0.3, 30.0
 BROKEN_SHARE = 0.1
 """Of a segment without values, flat or in spikes: from here on too little is left to learn from."""
 LEAST_LOST_S = 0.05
+"""Less than this of a flat stretch or a spike may be its end, whose rest lies in the segment before or after."""
 ALIKE = 0.86
 """Of a beat with the template, the limit of the literature (``orphanidou2015sqi``)."""
 ODD_SHARE = 0.2
@@ -33,6 +40,7 @@ LEAST_SNR_DB = 0.0
 WANDER = 2.0
 """Spread of what is slower than the pulse, in spreads of the pulse."""
 BEAT_POINTS = 50
+NO_BEATS = np.zeros((0, BEAT_POINTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +70,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """Samples ``(T,)`` that are no pulse, and the wave with straight lines where it is missing or flat."""
+    """Samples ``(T,)`` that are no pulse, and the wave with straight lines where it is missing, flat or far away."""
 
     wave: np.ndarray
     missing: np.ndarray
@@ -87,18 +95,25 @@ def cuts_of(frames: int, *, fs: float, segment_s: float) -> list[slice]:
 
 
 def mark(label: np.ndarray, *, fs: float, band_hz: tuple[float, float]) -> Marks:
-    """Find samples without a value, stretches that stand still, plateaus at the ends of the range, and spikes."""
+    """Find samples without a value, stretches that stand still, plateaus at the ends of the range, and spikes.
+
+    Spikes are taken out before anything is measured on the whole label, and before any filter: one value far away
+    must neither set the range nor ring on for seconds.
+    """
     missing = ~np.isfinite(label)
     wave = _bridged(label, missing)
-    runs = _constant_runs(wave)
-    length = np.diff(runs, axis=1).ravel()
-    flat = _inside(runs[length >= FLAT_S * fs], len(wave)) & ~missing
-    sound = ~flat & ~missing
-    plateaus = runs[length >= max(frames_in(PLATEAU_S, fs), 2)]
-    clipped = _inside(plateaus[_cut_off(wave, plateaus, sound)], len(wave)) & sound
-    wave = _bridged(wave, flat)                                      # its ends are steps, which a filter would ring at
-    spikes = _spikes(wave, sound, fs=fs, band_hz=band_hz) & sound
-    return Marks(wave, missing, flat, clipped, spikes)
+    equal = EQUAL * np.ptp(np.quantile(wave, RANGE))
+    flat = _flat(wave, missing, equal, fs=fs) & ~missing
+    level = _running_median(wave, frames_in(SHORT_S, fs))            # no wild value may be the end of a line
+    far = _far(np.where(flat, _bridged(level, flat), wave), ~flat & ~missing, fs=fs, band_hz=band_hz)
+    wave = _bridged(wave, far)
+    flat = _flat(wave, missing | far, equal, fs=fs) & ~missing       # now also where one value in it stood out
+    sound = ~flat & ~missing & ~far
+    runs = _constant_runs(wave, equal)
+    plateaus = runs[np.diff(runs, axis=1).ravel() >= max(frames_in(PLATEAU_S, fs), 2)]
+    clipped = _inside(plateaus[_cut_off(wave, plateaus, sound, equal)], len(wave)) & sound
+    spikes = _around(far & ~flat, frames_in(SPIKE_AROUND_S, fs)) & ~flat & ~missing
+    return Marks(_bridged(wave, flat), missing, flat, clipped, spikes)
 
 
 def _bridged(wave: np.ndarray, gaps: np.ndarray) -> np.ndarray:
@@ -107,24 +122,35 @@ def _bridged(wave: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     return wave if gaps.all() else np.interp(at, at[~gaps], wave[~gaps])
 
 
-def _cut_off(wave: np.ndarray, plateaus: np.ndarray, sound: np.ndarray) -> np.ndarray:
+def _flat(wave: np.ndarray, gaps: np.ndarray, equal: float, *, fs: float) -> np.ndarray:
+    """Return where the wave stands still for too long: so many values, and a moment of something else between two."""
+    runs = _constant_runs(wave, equal)
+    values = np.cumsum(np.r_[0, ~gaps])
+    runs = runs[np.diff(values[runs], axis=1).ravel() >= FLAT_S * fs]
+    between = np.column_stack([runs[:-1, 1], runs[1:, 0]])
+    short = between[np.diff(between, axis=1).ravel() <= SHORT_S * fs]
+    return _inside(np.concatenate([runs, short]), len(wave))
+
+
+def _cut_off(wave: np.ndarray, plateaus: np.ndarray, sound: np.ndarray, equal: float) -> np.ndarray:
     """Say of each plateau whether it lies at an end of the wave's range, and is entered or left at a slope.
 
     In a wave in coarse steps every top is a plateau; but one step leads up to it, not several at once.
     """
-    if not sound.any() or not len(plateaus):
+    steps = np.abs(np.diff(wave))
+    own = steps[sound[1:] & sound[:-1] & (steps > equal)]            # not those of lines over gaps
+    if not len(own) or not len(plateaus):
         return np.zeros(len(plateaus), bool)
-    low, high = wave[sound].min(), wave[sound].max()
-    level, steps = wave[plateaus[:, 0]], np.abs(np.diff(wave))
-    at_end = np.minimum(np.abs(level - low), np.abs(level - high)) <= 1e-3 * (high - low)
-    smallest = steps[steps > 1e-9 * np.ptp(wave)].min(initial=np.inf)
+    low, high = np.quantile(wave[sound], ENDS)
+    level, near = wave[plateaus[:, 0]], 1e-3 * (high - low)
+    at_end = (level <= low + near) | (level >= high - near)
     into, out = np.maximum(plateaus[:, 0] - 1, 0), np.minimum(plateaus[:, 1] - 1, len(steps) - 1)
-    return at_end & (np.maximum(steps[into], steps[out]) > STEEP * smallest)
+    return at_end & (np.maximum(steps[into], steps[out]) > STEEP * np.quantile(own, SMALLEST))
 
 
-def _constant_runs(wave: np.ndarray) -> np.ndarray:
+def _constant_runs(wave: np.ndarray, equal: float) -> np.ndarray:
     """Return first sample and end ``(n, 2)`` of every stretch of two or more equal values."""
-    same = np.abs(np.diff(wave)) <= 1e-9 * np.ptp(wave)
+    same = np.abs(np.diff(wave)) <= equal
     starts = np.flatnonzero(np.diff(same.astype(int), prepend=0, append=0)).reshape(-1, 2)
     return starts + [0, 1]
 
@@ -142,18 +168,35 @@ def _around(mask: np.ndarray, frames: int) -> np.ndarray:
     return maximum_filter1d(mask.astype(np.uint8), 2 * frames + 1) > 0
 
 
-def _spikes(wave: np.ndarray, sound: np.ndarray, *, fs: float, band_hz: tuple[float, float]) -> np.ndarray:
-    """Return where the wave goes far beyond the beats around it."""
-    x = heartbeat_band(wave, fs=fs, band_hz=band_hz)
-    beat = frames_in(1 / band_hz[0], fs)
+def _far(wave: np.ndarray, sound: np.ndarray, *, fs: float, band_hz: tuple[float, float]) -> np.ndarray:
+    """Return where the wave goes far beyond the beats around it.
+
+    A filter alone would make one value small, and a large one ring. So what is short stays as it came, and only what
+    is left, limited in height, is filtered.
+    """
     if not sound.any():
         return np.zeros(len(wave), bool)
-    height = maximum_filter1d(x, beat) - minimum_filter1d(x, beat)
+    beat = frames_in(1 / band_hz[0], fs)
+    middle = _running_median(wave, beat)
+    limit = GROSS * _usual_height(wave - middle, sound, beat, fs=fs)
+    long = _running_median(np.clip(wave, middle - limit, middle + limit), frames_in(SHORT_S, fs))
+    x = wave - long + heartbeat_band(long, fs=fs, band_hz=band_hz)
+    usual = _usual_height(x, sound, beat, fs=fs)
+    far = sound & (np.abs(x) > SPIKE_HEIGHT * usual)
+    return binary_propagation(far, mask=far | (sound & (np.abs(wave - middle) > usual)))    # with its foot
+
+
+def _running_median(wave: np.ndarray, frames: int) -> np.ndarray:
+    return median_filter(wave, size=2 * (frames // 2) + 1, mode="reflect")
+
+
+def _usual_height(wave: np.ndarray, sound: np.ndarray, beat: int, *, fs: float) -> np.ndarray:
+    """Return how high the beats around each sample usually are: the median, which a spike does not move."""
+    height = maximum_filter1d(wave, beat) - minimum_filter1d(wave, beat)
     step = max(beat // 2, 1)
     coarse = np.where(sound, height, np.median(height[sound]))[::step]
-    usual = median_filter(coarse, size=min(max(round(HEIGHT_AROUND_S * fs / step), 1), len(coarse)), mode="nearest")
-    usual = np.interp(np.arange(len(x)), np.arange(len(coarse)) * step, usual)
-    return _around(sound & (np.abs(x) > SPIKE_HEIGHT * usual), frames_in(SPIKE_AROUND_S, fs))
+    usual = median_filter(coarse, size=min(max(round(HEIGHT_AROUND_S * fs / step), 1), len(coarse)), mode="reflect")
+    return np.interp(np.arange(len(wave)), np.arange(len(coarse)) * step, usual)
 
 
 def heartbeat_band(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float]) -> np.ndarray:
@@ -202,16 +245,17 @@ def examine(label: np.ndarray, *, fs: float, segment_s: float,
     marks = mark(label, fs=fs, band_hz=band_hz)
     wave = heartbeat_band(marks.wave, fs=fs, band_hz=band_hz)
     cuts = cuts_of(len(label), fs=fs, segment_s=segment_s)
-    beats = [_beats_or_none(wave[cut], fs=fs, band_hz=band_hz) for cut in cuts]
+    left = [len(label[cut]) - marks.lost[cut].sum() >= min(MIN_S * fs, len(label[cut])) for cut in cuts]
+    beats = [_beats_or_none(wave[cut], fs=fs, band_hz=band_hz) if some else NO_BEATS for cut, some in zip(cuts, left)]
     everything = np.concatenate(beats)
     template = template_of(everything) if len(everything) else np.zeros(BEAT_POINTS)
     slow = marks.wave - wave
     found = []
-    for cut, own in zip(cuts, beats):
+    for cut, own, some in zip(cuts, beats, left):
         lost = {f"{name}_s": float(getattr(marks, name)[cut].sum() / fs)
                 for name in ("missing", "flat", "clipped", "spikes")}
         alike = own @ template / BEAT_POINTS
-        figures = _figures(wave[cut], slow[cut], alike, fs=fs, band_hz=band_hz)
+        figures = _figures(wave[cut], slow[cut], alike, fs=fs, band_hz=band_hz) if some else {}
         seconds = (cut.stop - cut.start) / fs
         verdict, reasons = _judge(seconds, marks.lost[cut].mean(), lost | figures)
         found.append(Segment(start_s=cut.start / fs, seconds=seconds, verdict=verdict, reasons=reasons, **lost,
@@ -223,7 +267,7 @@ def _beats_or_none(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float])
     try:
         return beats_in(wave, fs=fs, band_hz=band_hz)
     except ValueError:                                               # too short, or nothing but a constant
-        return np.zeros((0, BEAT_POINTS))
+        return NO_BEATS
 
 
 def _figures(wave: np.ndarray, slow: np.ndarray, alike: np.ndarray, *, fs: float,
@@ -253,8 +297,8 @@ def _judge(seconds: float, lost: float, figures: dict[str, float]) -> tuple[str,
         return figures.get(name, math.nan) < limit
 
     found = {name: figures[f"{name}_s"] > LEAST_LOST_S or figures[f"{name}_s"] == seconds
-             for name in ("missing", "flat", "spikes")}
-    found |= {"too short": seconds < MIN_S, "no pulse": below("quality", TRUST),
+             for name in ("flat", "spikes")}
+    found |= {"missing": figures["missing_s"] > 0, "too short": seconds < MIN_S, "no pulse": below("quality", TRUST),
               "odd beats": beyond("odd_beats", ODD_SHARE) or below("alike", ALIKE),
               "noisy": below("snr_db", LEAST_SNR_DB),
               "clipped": figures["clipped_s"] > CLIPPED_SHARE * seconds, "wanders": beyond("wander", WANDER)}

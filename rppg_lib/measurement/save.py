@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ..files import written_whole
+from .. import files
 from .result import Measurement, plain
-
-LONGEST_BYTES = 180                      # of a file name; systems allow 255, and endings are added
 
 
 def save(measurement: Measurement, folder: str | Path) -> dict[str, Path]:
@@ -24,7 +20,7 @@ def save(measurement: Measurement, folder: str | Path) -> dict[str, Path]:
     """
     stem = Path(folder) / file_stem(measurement)
     paths = {"numbers": stem.with_name(stem.name + ".json")}
-    with written_whole(paths["numbers"]) as file:
+    with files.written_whole(paths["numbers"]) as file:
         file.write(json.dumps(measurement.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     if measurement.windows:
         paths["windows"] = stem.with_name(stem.name + ".windows.csv")
@@ -37,15 +33,8 @@ def save(measurement: Measurement, folder: str | Path) -> dict[str, Path]:
 
 
 def file_stem(measurement: Measurement) -> str:
-    """Return a name for files from the name of the video, its ending included: ``a.mp4`` and ``a.avi`` differ.
-
-    A name that had to be changed or cut gets a few figures of its own, so that no two videos share their files.
-    """
-    name = re.sub(r"[^\w.-]+", "_", measurement.source).strip("._")
-    while len(name.encode()) > LONGEST_BYTES:
-        name = name[:-1]
-    if name != measurement.source:
-        name = f"{name or 'video'}-{zlib.crc32(measurement.source.encode('utf-8', 'replace')):08x}"
+    """Return a name for files from the name of the video, its ending included: ``a.mp4`` and ``a.avi`` differ."""
+    name = files.file_stem(measurement.source)
     return f"{name}.face{measurement.face + 1}" if measurement.face else name
 
 
@@ -61,7 +50,7 @@ def _samples(measurement: Measurement):
 
 
 def _table(path: Path, header, rows) -> None:
-    with written_whole(path) as file:
+    with files.written_whole(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:

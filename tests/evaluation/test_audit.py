@@ -299,15 +299,23 @@ def test_codes_are_lloyds_and_all_in_use_for_sound_labels():
     assert all(each.codes_in_use[1] == 2 and each.codes_in_use[5] <= 32 for each in report.recordings)
 
 
-def test_a_label_already_in_steps_uses_few_codes():
-    t = np.arange(1800) / FPS
-    square = np.sign(np.sin(2 * np.pi * 1.2 * t))
-    waves = [labelled(contact(person).wave, name=f"{person}") for person in range(3)]
-    spiked = contact(5).wave.copy()
-    spiked[700] += 60
-    used = {each.name: each.codes_in_use[5] for each in audit([*waves, labelled(spiked, name="spiked", fs=FPS),
-                                                               labelled(square, name="square")]).recordings}
-    assert used["square"] < min(used["0"], used["1"], used["2"])
+@pytest.mark.parametrize("steps", [2, 3, 8, 32])
+def test_a_label_that_came_in_few_steps_is_named_though_its_codes_do_not_show_it(steps):
+    wave = contact(5).wave
+    coarse = np.round((wave - wave.min()) / np.ptp(wave) * (steps - 1))
+    spiked = np.round(50 * wave / wave.std() + 500)
+    spiked[[500, 1000]] = 3000
+    report = audit([*(labelled(contact(person).wave, name=f"n{person}") for person in range(3)),
+                    labelled(spiked, name="spiked"), labelled(coarse, name="coarse"),
+                    labelled(np.ones(300), name="dead")])
+    found = {each.name: each for each in report.recordings}
+    assert [name for name, each in found.items() if each.coarse] == ["coarse"]
+    assert found["coarse"].distinct == steps and found["n0"].distinct == 1800
+    text = report.to_text()
+    assert f"in only {steps} steps" in text and "few steps (coarse): " in text and "in steps already" not in text
+    assert report.to_json()["recordings"][4]["distinct_values"] == steps
+    others = [found[name].codes_in_use[5] for name in ("n0", "n1", "n2", "spiked")]
+    assert min(others) >= 28 and (steps < 8 or found["coarse"].codes_in_use[5] >= min(others))
 
 
 def test_broken_segments_take_no_part_in_the_codes():

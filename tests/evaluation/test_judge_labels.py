@@ -38,6 +38,12 @@ def test_nothing_certain_was_wrong_and_nothing_sound_was_called_bad():
     assert all(row["found"] >= 0.95 * row["damaged"] for row in tables["faults"])
 
 
+def test_a_label_whose_baseline_wanders_has_no_untouched_segment():
+    row = judge_labels.faults_row("poor", range(417, 419))
+    assert row["untouched"] == 0 and 0 < row["damaged"] <= 9
+    assert judge_labels.faults_row("wandering", range(417, 418))["damaged"] == 6
+
+
 @pytest.mark.slow
 def test_it_judges_and_keeps_what_it_found(tmp_path, monkeypatch):
     monkeypatch.setenv("RPPG_OUT", str(tmp_path))

@@ -94,6 +94,31 @@ def test_arrays_of_one_recording_that_do_not_fit_do_not_stop_the_others(tmp_path
     assert [isinstance(each, Unread) for each in found] == [False, True, True]
 
 
+MANY = np.stack([np.sin(2 * np.pi * (1 + 0.01 * k) * T + k) + 5 * np.sin(k) for k in range(90)])
+
+
+@pytest.mark.parametrize("label", [WAVE[:, None], np.stack([WAVE, WAVE], 1), MANY[:40].T, MANY.T])
+@pytest.mark.parametrize("fs", [30, [30, 30]])
+def test_labels_that_lie_the_other_way_round_are_refused_once(tmp_path, label, fs):
+    np.savez(tmp_path / "set.npz", label=label, fs=fs)
+    with pytest.raises(ValueError, match=r"labels: set\.npz, label: got \(300, \d+\), that is 300 recordings of .* "
+                                         r"Recordings come first: transpose it"):
+        list(read_labels(tmp_path / "set.npz"))
+
+
+@pytest.mark.parametrize("label", [MANY, MANY[:, :60], MANY[:2, :40], np.tile(WAVE[:60], (90, 1)),
+                                   np.lib.stride_tricks.sliding_window_view(WAVE, 100),
+                                   np.random.default_rng(0).normal(size=(200, 100))])
+def test_recordings_that_come_first_stay_however_many_they_are(tmp_path, label):
+    np.savez(tmp_path / "set.npz", label=label, fs=30)
+    assert [len(each.label) for each in read_labels(tmp_path / "set.npz")] == [label.shape[1]] * len(label)
+
+
+def test_a_table_whose_subject_is_empty_is_somebody_of_their_own(tmp_path):
+    (found,) = read_labels(written(tmp_path / "a.csv", time_s=T, label=WAVE, subject=""))
+    assert found.subject == "a"
+
+
 @pytest.mark.parametrize("arrays, complaint", [
     ({"pred": WAVE}, "no array label and none label/NAME; it has pred"),
     ({"label": WAVE, "label/a": WAVE, "fs": 30}, "label beside arrays of single recordings"),

@@ -161,6 +161,7 @@ def test_short_records_give_finite_numbers_or_a_reason_and_no_warning(tmp_path, 
 
 
 X = np.sin(np.arange(300) / 4)
+MANY = np.stack([np.sin(np.arange(300) / (4 + 0.02 * k) + k) for k in range(90)])
 BROKEN = {                               # what is in the file, and what is said about it
     "pickled": ({"pred": np.array([X, X[:10]], dtype=object), "label": X, "fs": 30}, "cannot be read as .npz"),
     "no label": ({"pred": X, "fs": 30}, "no array 'label'"),
@@ -179,7 +180,8 @@ BROKEN = {                               # what is in the file, and what is said
     "csv empty": ("", "cannot be read as a table"),
     "csv header only": ("time_s,pred,label\n", "0 of 0 rows have a time"),
     "transposed": ({"pred": np.tile(X[:, None], 12), "label": np.tile(X[:, None], 12), "fs": 30},
-                   r"300 records of 12 frames .* did you pass \(T, records\)"),
+                   r"300 recordings of 12 values, 0\.4 s each: did you pass \(T, recordings\)"),
+    "transposed, of many": ({"pred": MANY.T, "label": MANY.T, "fs": 30}, "300 recordings of 90 .* transpose it"),
     "csv in milliseconds": ("time_s,pred,label\n0,1,1\n33,2,2\n67,1,1\n100,2,2\n", "are these milliseconds"),
     "csv uneven in milliseconds": ("time_s,pred,label\n0,1,1\n33,2,2\n67,1,1\n500,2,2\n", "are these milliseconds"),
     "csv uneven": ("time_s,pred,label\n0,1,1\n0.1,2,2\n5,1,1\n5.1,2,2\n", "even steps .they range from 0.1 to 4.9 s"),
