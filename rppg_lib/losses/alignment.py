@@ -28,8 +28,10 @@ import torch
 from torch import Tensor
 
 NEVER = -1e30                            # score of a cell outside the table: its probability is exactly 0
+NEGLIGIBLE = -64.0                       # a neighbour 2^64 times less likely than the likeliest has probability 0: the
+                                         # numbers below 2^-126 would take a processor three times as long
 WALL = 1e15                              # a frame so far off that meeting it costs as much
-BLOCK = 8                                # diagonals that share one range of rows: few views, few wasted cells
+BLOCK = 12                               # diagonals that share one range of rows: few views, few wasted cells
 
 
 @dataclass(eq=False)
@@ -40,7 +42,7 @@ class Block:
     stop: int
     low: int
     came_from: Tensor | None = None      # (K,3,n,2B) probability of: above, left, both
-    tangent: Tensor | None = None        # (K,n,2B) tangent before the cell's own (i - j)^2
+    tangents: Tensor | None = None       # (K+2,n+1,2B), with the two diagonals before and a row of margin
 
 
 @dataclass(eq=False)
@@ -51,8 +53,8 @@ class Table:
     y: Tensor                            # (2N-1,2B) the second one, behind a wall that no path can pass
     gamma: float
     unit: float
+    penalty: Tensor                      # (N,N,1) the (i - j)^2 of every cell
     blocks: list[Block]
-    tangents: Tensor | None = None       # (N+2,N+1,2B), with two diagonals and one row of margin
     options: Tensor | None = None        # (2N-1,B) probability to visit each middle cell, or to jump at each place
     option_times: Tensor | None = None   # (2N-1,B) expected (i - j)^2 along the path for each of these
     value: Tensor | None = None          # (B,) soft minimum
@@ -79,38 +81,54 @@ def fill(x: Tensor, y: Tensor, *, gamma: float, time: bool, keep: bool) -> Table
     x, y = x / unit, y / unit
     both_y = torch.cat([y, y.flip(0)], 1)
     table = Table(torch.cat([x.flip(0), x], 1), torch.cat([torch.full_like(both_y[1:], WALL), both_y]), gamma, unit,
-                  _blocks(n))
-    if time:
-        table.tangents = x.new_empty(n + 2, n + 1, 2 * clips)
-        table.tangents[:2] = 0
-        table.tangents[2:, n] = 0
-        table.tangents[2:, :n] = _time_penalty(n, x)   # to which each cell's mean is added
+                  _time_penalty(n, x), _blocks(n))
     last = x.new_full((3, n + 1, 2 * clips), NEVER)    # scores of the latest three diagonals, number d in d % 3
-    last[-2 % 3, n] = 0                                # every path starts beyond the first corner
-    for block in table.blocks:
+    last[-2 % 3, n].zero_()                            # every path starts beyond the first corner
+    latest = x.new_zeros(2, 1, 2 * clips) if time else None    # tangents of the latest two diagonals, the margin only
+    for block, came_from in zip(table.blocks, _rooms(table, keep=keep)):
+        block.came_from = came_from
+        if time:
+            _start_tangents(table, block, latest)
+            latest = block.tangents[-2:]
         _fill_block(table, block, last)
         if not keep:
-            block.came_from = block.tangent = None
+            block.came_from = block.tangents = None
         if block.start == 0:
-            last[-2 % 3, n] = NEVER                    # and may not start there again
-    _meet(table, last[(n - 1) % 3, :n], last[(n - 2) % 3, 1:n])
+            last[-2 % 3, n].fill_(NEVER)               # and may not start there again
+    _meet(table, last[(n - 1) % 3, :n], last[(n - 2) % 3, 1:n], latest)
     return table
+
+
+def _rooms(table: Table, *, keep: bool) -> list[Tensor]:
+    """Return each block's memory for ``came_from``, or the same for all if it need not be kept."""
+    n, clips = table.x.shape
+    shapes = [(block.stop - block.start, 3, n - block.low, clips) for block in table.blocks]
+    sizes = [math.prod(shape) for shape in shapes]
+    # In one piece: of many small ones the C library would hand the memory back to the system at the end of every call,
+    # and to get it anew takes half as long as the work.
+    room = table.x.new_empty(sum(sizes) if keep else max(sizes))
+    parts = room.split(sizes) if keep else [room[:size] for size in sizes]
+    return [part.view(shape) for part, shape in zip(parts, shapes)]
+
+
+def _start_tangents(table: Table, block: Block, latest: Tensor) -> None:
+    """Make room for a block's tangents: each cell's own ``(i - j)^2``, below the two diagonals before."""
+    _, known, clips = latest.shape
+    rows = len(table.x) + 1 - block.low
+    block.tangents = latest.new_zeros(block.stop - block.start + 2, rows, clips)
+    block.tangents[:2, rows - known:] = latest
+    block.tangents[2:, :-1] = table.penalty[block.start:block.stop, block.low:]
 
 
 def _fill_block(table: Table, block: Block, last: Tensor) -> None:
     """Fill a block's diagonals. Views are made once per block and results written in place: calls are what costs."""
     here, up = last[:, block.low:-1].unbind(), last[:, block.low + 1:].unbind()
     differences = table.differences(block)
-    count, *row = differences.shape
+    top, total = last.new_empty(2, *differences.shape[1:]).unbind()
     differences = differences.unbind()
-    top, total = last.new_empty(2, *row).unbind()
-    block.came_from = last.new_empty(count, 3, *row)
     stacks, parts = block.came_from.unbind(), block.came_from.flatten(0, 1).unbind()
-    if table.tangents is not None:
-        block.tangent = last.new_empty(count, *row)
-        means = block.tangent.unbind()
-        rows = table.tangents[block.start:block.stop + 2]
-        t_here, t_up = rows[:, block.low:-1].unbind(), rows[:, block.low + 1:].unbind()
+    if block.tangents is not None:
+        t_here, t_up = block.tangents[:, :-1].unbind(), block.tangents[:, 1:].unbind()
     for k, d in enumerate(range(block.start, block.stop)):
         above, left, both = up[(d - 1) % 3], here[(d - 1) % 3], up[(d - 2) % 3]
         from_above, from_left, from_both = parts[3 * k:3 * k + 3]
@@ -119,19 +137,23 @@ def _fill_block(table: Table, block: Block, last: Tensor) -> None:
         torch.sub(above, top, out=from_above)
         torch.sub(left, top, out=from_left)
         torch.sub(both, top, out=from_both)
-        stacks[k].exp2_()
+        torch.threshold_(stacks[k], NEGLIGIBLE, NEVER).exp2_()
         torch.add(from_above, from_left, out=total).add_(from_both)
         stacks[k].div_(total)
         top.add_(total.log2_())
         torch.addcmul(top, differences[k], differences[k], value=-1, out=here[d % 3])
-        if table.tangents is not None:
-            mean = torch.mul(from_above, t_up[k + 1], out=means[k])
-            mean.addcmul_(from_left, t_here[k + 1]).addcmul_(from_both, t_up[k])
-            t_here[k + 2].add_(mean)
+        if block.tangents is not None:                 # the mean of the neighbours on top of the cell's own
+            t_here[k + 2].addcmul_(from_above, t_up[k + 1]).addcmul_(from_left, t_here[k + 1])
+            t_here[k + 2].addcmul_(from_both, t_up[k])
 
 
-def _meet(table: Table, middle: Tensor, before: Tensor) -> None:
-    """Join the halves, given the scores of the middle diagonal ``(N,2B)`` and of the one before it ``(N-1,2B)``."""
+def _meet(table: Table, middle: Tensor, before: Tensor, tangents: Tensor | None) -> None:
+    """Join the halves.
+
+    Args:
+        middle, before: scores of the middle diagonal ``(N,2B)`` and of the one before it ``(N-1,2B)``.
+        tangents: of the one before and the middle one, ``(2,N+1,2B)``, if wanted.
+    """
     n = len(middle)
     # Both halves have counted the middle cell, so it is taken out once.
     cost = (table.x - table.y[n - 1:]).square().chunk(2, 1)[0]
@@ -141,9 +163,9 @@ def _meet(table: Table, middle: Tensor, before: Tensor) -> None:
     total = weights.sum(0)
     table.options = weights.div_(total)
     table.value = -table.unit**2 * (top + total.log2())
-    if table.tangents is not None:
-        visit = _add_halves(table.tangents[-1, :n]) - _time_penalty(n, table.x)[-1]
-        table.option_times = torch.cat([visit, _add_halves(table.tangents[-2, 1:n])])
+    if tangents is not None:
+        visit = _add_halves(tangents[1, :n]) - table.penalty[-1]
+        table.option_times = torch.cat([visit, _add_halves(tangents[0, 1:n])])
         table.time = (table.options * table.option_times).sum(0)
 
 
@@ -160,80 +182,83 @@ def visits(table: Table, *, shape: float = 1.0, time: float = 0.0) -> Iterator[t
     ``shape=1, time=0`` it is the chance that the path visits the cell.
     """
     n, clips = table.x.shape
-    # Of the three latest diagonals, the slope so far. With a time term also the chance of a visit times time / gamma,
-    # which is what the slope gains where the path's chances turn.
-    start = [shape * table.options]
+    carry = [shape * table.options]
     if time:
         chance = table.options * (time / table.gamma)
-        start = [start[0] + chance * (table.time - table.option_times), chance]
-    carry = table.x.new_zeros(3, len(start), n + 1, clips)
-    for plane, options in enumerate(start):
+        carry = [carry[0] + chance * (table.time - table.option_times), chance]
+    # Per plane, the diagonal n - 2 with the jumps and the middle one with the visits, each seen by both halves.
+    latest = table.x.new_zeros(len(carry), 2, n + 1, clips)
+    for plane, options in zip(latest, carry):
         visit, jump = options[:n], options[n:]
-        carry[(n - 1) % 3, plane, :n] = torch.cat([visit, visit.flip(0)], 1)
-        carry[(n - 2) % 3, plane, 1:n] = torch.cat([jump, jump.flip(0)], 1)
+        plane[1, :n] = torch.cat([visit, visit.flip(0)], 1)
+        plane[0, 1:n] = torch.cat([jump, jump.flip(0)], 1)
+    if time:
+        latest[0].addcmul_(table.blocks[-1].tangents[-2:], latest[1])
     for block in reversed(table.blocks):
-        slope = _carry_back(table, block, carry)
+        latest = latest[:, :, latest.shape[2] - (n + 1 - block.low):]
+        slope, latest = _carry_back(table, block, latest)
         if block.stop == n:
-            slope[-1, :, clips // 2:] = 0
+            slope[-1, :, clips // 2:].zero_()
         yield block, slope
 
 
-def _carry_back(table: Table, block: Block, carry: Tensor) -> Tensor:
-    """Hand each cell's slope on to the three cells it may have come from; return the block's slopes ``(K,n,2B)``."""
-    here, up = carry[:, :, block.low:-1].unbind(), carry[:, :, block.low + 1:].unbind()
-    slope_here, slope_up = carry[:, 0, block.low:-1].unbind(), carry[:, 0, block.low + 1:].unbind()
-    whole = carry.unbind()
-    slopes = carry.new_empty(block.stop - block.start, *slope_here[0].shape)
-    parts, stored = block.came_from.flatten(0, 1).unbind(), slopes.unbind()
-    turns = carry.shape[1] == 2
-    if turns:
-        chance = carry[:, 1, block.low:-1].unbind()
-        bends = _bends(table, block).flatten(0, 1).unbind()
-    for d in range(block.stop - 1, block.start - 1, -1):
-        k, now, one, two = 3 * (d - block.start), d % 3, (d - 1) % 3, (d - 2) % 3
-        source = here[now]
-        stored[d - block.start].copy_(slope_here[now])
-        up[one].addcmul_(parts[k], source)
-        here[one].addcmul_(parts[k + 1], source)
-        up[two].addcmul_(parts[k + 2], source)
-        if turns:
-            slope_up[one].addcmul_(bends[k], chance[now])
-            slope_here[one].addcmul_(bends[k + 1], chance[now])
-            slope_up[two].addcmul_(bends[k + 2], chance[now])
-        whole[now].zero_()                             # it is used again for diagonal d - 3
-    return slopes
+def _carry_back(table: Table, block: Block, latest: Tensor) -> tuple[Tensor, Tensor]:
+    """Hand each cell's slope on to the three cells it may have come from.
 
+    With a time term, ``p`` turns as well: a cell that is visited with chance ``c`` adds ``c p (mean - t)`` to the slope
+    of a cell it may have come from, with the tangent ``t`` of that cell and the mean of all three. Summed over the
+    cells that follow, the last part is ``t`` times the chance of that cell itself. So the first plane carries the
+    slope plus tangent times chance, which moves by ``p`` alone, as the chances in the second plane do.
 
-def _bends(table: Table, block: Block) -> Tensor:
-    """Return ``p * (mean tangent - tangent)`` of the three neighbours ``(K,3,n,2B)``: how each ``p`` turns.
+    Args:
+        latest: ``(P,2,n+1,2B)`` what was handed to the block's last two diagonals.
 
-    The difference is taken before any product, so where one neighbour is certain it is exactly zero.
+    Returns:
+        the block's slopes ``(K,n,2B)``, and what was handed to the two diagonals before it.
     """
-    before = table.tangents[block.start + 1:block.stop + 1]
-    two_before = table.tangents[block.start:block.stop]
-    bends = torch.empty_like(block.came_from)
-    torch.sub(block.tangent, before[:, block.low + 1:], out=bends[:, 0])
-    torch.sub(block.tangent, before[:, block.low:-1], out=bends[:, 1])
-    torch.sub(block.tangent, two_before[:, block.low + 1:], out=bends[:, 2])
-    return bends.mul_(block.came_from)
+    planes, _, rows, clips = latest.shape
+    count = block.stop - block.start
+    carry = latest.new_zeros(planes, count + 2, rows, clips)     # from diagonal start - 2 on
+    carry[:, -2:] = latest
+    here, up = carry[:, :, :-1].unbind(1), carry[:, :, 1:].unbind(1)
+    parts = block.came_from.flatten(0, 1).unbind()
+    first, chance = carry[0, 2:, :-1], carry[-1, 2:, :-1]
+    timed = planes == 2
+    if timed:
+        penalty = table.penalty[block.start:block.stop, block.low:].expand(-1, -1, clips).contiguous()
+        penalties, firsts, chances = penalty.unbind(), first.unbind(), chance.unbind()
+    for k in range(count - 1, -1, -1):
+        if timed:
+            firsts[k].addcmul_(penalties[k], chances[k], value=-1)   # from its tangent to the mean of its neighbours
+        source = here[k + 2]
+        up[k + 1].addcmul_(parts[3 * k], source)
+        here[k + 1].addcmul_(parts[3 * k + 1], source)
+        up[k].addcmul_(parts[3 * k + 2], source)
+    if not timed:
+        return first, carry[:, :2]
+    means = torch.sub(block.tangents[2:, :-1], penalty, out=penalty)
+    return torch.addcmul(first, means, chance, value=-1), carry[:, :2]
 
 
-def slopes(table: Table, *, shape: float, time: float) -> tuple[Tensor, Tensor]:
-    """Return the slopes by the two series, each ``(N,B)``, of the loss that :func:`visits` names."""
+def slopes(table: Table, *, shape: float, time: float, second: bool = True) -> list[Tensor]:
+    """Return the slopes of the loss that :func:`visits` names: by the first series and, if wanted, by the second.
+
+    Each is ``(N,B)``.
+    """
     n, clips = table.x.shape
-    by_x, by_y = torch.zeros_like(table.x), torch.zeros_like(table.y)
+    by_x, by_y = torch.zeros_like(table.x), torch.zeros_like(table.y) if second else None
     for block, slope in visits(table, shape=shape, time=time):
-        count, width = slope.shape[:2]
-        padded = slope.new_empty(count, width + count, clips)
-        padded[:, width:] = 0
-        product = torch.mul(slope, table.differences(block), out=padded[:, :width])
+        product = table.differences(block).mul_(slope)
         by_x[block.low:] += product.sum(0)
-        # Read with one column less per row, the same memory has each row shifted by one: columns are then frames of y.
-        stride = (width + count - 1) * clips
-        shifted = padded.as_strided((count, width + count - 1, clips), (stride, clips, 1))
-        first = block.start + block.low
-        by_y[first:first + width + count - 1] -= shifted.sum(0)
-    return 2 * table.unit * _add_halves(by_x).flip(0), 2 * table.unit * _add_halves(by_y[n - 1:])
+        if second:
+            # Read with one column less per row, the same memory has each row shifted by one: columns are frames of y.
+            count, width = product.shape[:2]
+            padded = torch.cat([product, product.new_zeros(count, count, clips)], 1)
+            reach = width + count - 1
+            shifted = padded.as_strided((count, reach, clips), (reach * clips, clips, 1))
+            by_y[block.start + block.low:][:reach] -= shifted.sum(0)
+    found = [_add_halves(by_x).flip(0), _add_halves(by_y[n - 1:])] if second else [_add_halves(by_x).flip(0)]
+    return [slope.mul_(2 * table.unit) for slope in found]
 
 
 def visit_table(table: Table) -> Tensor:

@@ -52,7 +52,7 @@ def test_value_path_and_time_term_equal_the_sum_over_all_paths(n, gamma):
                                atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [2, 5, 19])                          # 19: four blocks of diagonals, the last one short
+@pytest.mark.parametrize("n", [2, 5, 19])                          # 19: three blocks of diagonals, the last one short
 @pytest.mark.parametrize("gamma", [1.0, 0.1])
 @pytest.mark.parametrize("loss", [soft_dtw, time_distortion, dilate, partial(dilate, alpha=0.9), soft_dtw_divergence])
 def test_the_slopes_by_both_waves_are_those_of_finite_differences(loss, gamma, n):
