@@ -34,7 +34,7 @@ NETWORK_LOOKS = {
     "physnet": ("#882255", "v"), "factorizephys": ("#117733", "s"), "efficientphys": ("#CC6677", "D"),
     "tscan": ("#999933", "P"), "deepphys": ("#661100", "X"), "physformer": ("#332288", "^"),
     "rhythmmamba": ("#44AA99", "<"), "codephys": ("#DDAA33", "h"), "codequery": ("#88CCEE", "H"),
-    "lqrppg": ("#AA00FF", "p"),
+    "lqrppg": ("#AA00FF", "p"), "kdphys": ("#CC3311", "*"),
 }
 """The same for networks; colours are Paul Tol's. A control such as ``physnet, untrained`` has a grey of its own."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .data import ClipStore, Split
     from .models import Network
     from .training import Fitted
-    from .training.recipes import Recipe
+    from .training.plans import Recipe
 
 PEOPLE = "people.json"
 """In the folder of a training: who was trained on, so that nobody of them is ever judged."""
@@ -64,6 +64,7 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     from .registry import find
     from .training import train_in_stages
     from .training.device import random_state_kept
+    from .training.plans import network_config
     from .training.recipes import recipe
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -76,7 +77,7 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     how, own = _settings(args.given, entry.made_of, recipe(args.name, args.profile))
     store = ClipStore.open(args.data) if args.data else _simulated(args)
     with random_state_kept(seed=how.config.seed):
-        network = entry.made_of(_network_config(entry.made_of, args.profile, store, own))
+        network = entry.made_of(network_config(entry.made_of, args.profile, store, own))
     split = split_subjects(store.subjects, shares=SHARES, seed=how.config.seed)
     stages = how.stages(network, store, split)
     folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
@@ -159,20 +160,6 @@ def _simulated(args: Namespace) -> ClipStore:
     sources = simulated_sources(settings.pop("people"), **settings)
     return build_store(sources, output_dir(FOLDER), name=f"simulated-{args.profile}", jobs=args.jobs,
                        progress=sys.stderr.isatty())
-
-
-def _network_config(kind: type[Network], profile: str, store: ClipStore, given: dict[str, Any]) -> Any:
-    """Return the network's published size, or its small one, for pictures of the store's size."""
-    sizes = {record.size_px for record in store.records}
-    width, height = sizes.pop()
-    if sizes or width != height:
-        raise ValueError(f"train: needs square pictures of one size, {store.path} has others. "
-                         f"Build it with one size_px.")
-    if given.get("size_px", width) != width:
-        raise ValueError(f"train: pictures of the store have {width} px, so the network gets this size; got "
-                         f"size_px={given['size_px']}. Make a store with 'rppg simulate --size-px'.")
-    config = kind.small() if profile == "quick" else kind.Config()
-    return dataclasses.replace(config, **given | {"size_px": width})
 
 
 def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str]) -> tuple[pd.DataFrame, str]:

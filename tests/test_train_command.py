@@ -184,7 +184,7 @@ def test_a_network_that_reads_nothing_is_a_failure_that_says_why(trained, stores
         call(train_command.evaluate, broken, stores["six"].path)
 
 
-@pytest.mark.parametrize("words, text", [(("-p", "size_px=72"), "pictures of the store have 16 px"),
+@pytest.mark.parametrize("words, text", [(("-p", "size_px=72"), "pictures of the store have 16 px and cannot"),
                                          (("-p", "lr=true"), "lr must be a number above 0, got True")])
 def test_settings_that_fit_no_store_are_said_before_the_training(stores, tmp_path, words, text):
     with pytest.raises(ValueError, match=text):
@@ -373,3 +373,49 @@ def test_a_kind_of_steps_that_does_not_exist_is_said_before_the_training(stores,
     with pytest.raises(ValueError, match="there is no kind 'loyd'. Did you mean 'lloyd'"):
         call(train_command.train, "lqrppg", "--data", stores["mine"].path, "--out", tmp_path, *TINY_LEVELS,
              "-p", "labels.kind=loyd")
+
+
+TINY_STUDENT = ["-p", "frames=64", "-p", "width=8", "-p", "dense=4", "-p", "epochs=2", "-p", "batch=2", "-p",
+                "teacher.epochs=1", "-p", "warmup=1"]
+
+
+def test_a_student_is_taught_by_a_network_that_was_trained_for_it(stores, tmp_path):
+    text = call(train_command.train, "kdphys", "--data", stores["mine"].path, "--out", tmp_path, *TINY_STUDENT)
+    assert [line.split()[:2] for line in text.splitlines()[1:3]] == [["kdphys", "2"], ["pos", "2"]]
+    student, teacher = load_network(tmp_path), load_network(tmp_path / "1-teacher")
+    assert (student.name, teacher.name, teacher.config.frames) == ("kdphys", "physnet", 64)
+    found = results.load(next(tmp_path.glob("train_kdphys.*.json")))
+    assert {"pearson"} <= set(found.tables["history"][0]) and {"dilate"} <= set(found.tables["history"][-1])
+    assert {"attention", "similarity", "imitate"} <= set(found.tables["history"][-1])
+    assert len(found.tables["history_teacher"]) == 1
+    again = call(train_command.train, "kdphys", "--data", stores["mine"].path, "--out", tmp_path, *TINY_STUDENT)
+    assert again.splitlines()[:3] == text.splitlines()[:3]           # finished: the same, without training
+
+
+def test_a_teacher_that_is_there_is_not_trained_again_and_a_student_may_learn_alone(stores, trained, tmp_path):
+    words = ["kdphys", "--data", stores["mine"].path, *TINY_STUDENT]
+    call(train_command.train, *words, "--out", tmp_path / "taught", "-p", f"teacher.checkpoint={trained[0]}")
+    alone = [word for name in ("attention", "similarity", "imitate") for word in ("-p", f"{name}=0")]
+    call(train_command.train, *words, "--out", tmp_path / "alone", *alone)
+    taught, by_itself = (results.load(next((tmp_path / name).glob("train_kdphys.*.json"))).tables
+                         for name in ("taught", "alone"))
+    assert "history_teacher" not in taught and "history_teacher" not in by_itself
+    assert "imitate" in taught["history"][-1] and "imitate" not in by_itself["history"][-1]
+
+
+@pytest.mark.slow
+def test_codephys_may_teach_with_both_of_its_stages(stores, tmp_path):
+    call(train_command.train, "kdphys", "--data", stores["mine"].path, "--out", tmp_path, *TINY_STUDENT,
+         "-p", "teacher.name=codephys")
+    assert [path.name for path in sorted(tmp_path.glob("[0-9]-*"))] == ["1-heartbeats", "2-teacher", "3-student"]
+
+
+@pytest.mark.parametrize("words, text", [
+    (("-p", "teacher.name=pos"), "the teacher must be a network, pos is a method"),
+    (("-p", "teacher.name=deepphys"), "the teacher deepphys names no maps to look at"),
+    (("-p", "gamma=0"), "DistillObjective: gamma must be a number above 0, got 0")])
+def test_a_teacher_that_cannot_teach_is_said_before_the_training(stores, tmp_path, words, text):
+    with pytest.raises(ValueError, match=text):
+        call(train_command.train, "kdphys", "--data", stores["mine"].path, "--out", tmp_path / "run", *TINY_STUDENT,
+             *words)
+    assert not (tmp_path / "run").exists()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 EPS = 1e-7
 FULL_SCALE = 255.0
@@ -42,6 +43,25 @@ def normalise(frames: Tensor, kinds: Sequence[str]) -> Tensor:
         for number, kind in enumerate(kinds):
             NORMALISERS[kind](clip, out[..., 3 * number:3 * number + 3])
     return made.movedim(-1, 1)                                       # (B,T,H,W,C) -> (B,C,T,H,W)
+
+
+def resized(frames: Tensor, size_px: int) -> Tensor:
+    """Return pictures ``(B, T, H, W, 3)`` of ``size_px`` times ``size_px``: averaged where they become smaller.
+
+    Whole numbers stay whole, and pictures that have the size already stay as they are.
+
+    >>> resized(torch.arange(16).reshape(1, 1, 4, 4, 1).expand(-1, -1, -1, -1, 3).byte(), 2)[0, 0, ..., 0]
+    tensor([[ 2,  4],
+            [10, 12]], dtype=torch.uint8)
+    """
+    if frames.shape[2:4] == (size_px, size_px):
+        return frames
+    smaller = min(frames.shape[2:4]) >= size_px
+    how = {"mode": "area"} if smaller else {"mode": "bilinear", "align_corners": False}
+    made = [functional.interpolate(clip.permute(0, 3, 1, 2).float(), size=(size_px, size_px), **how)
+            for clip in frames]                                      # (T,H,W,3) -> (T,3,H,W)
+    made = torch.stack([clip.permute(0, 2, 3, 1) for clip in made])
+    return made if frames.is_floating_point() else made.round().to(frames.dtype)
 
 
 def target(label: Tensor, kind: str) -> Tensor:

@@ -118,11 +118,12 @@ class FrameReadout(nn.Module):
             ``channels``: a stream of four convolutions trims and halves the picture twice.
         dense: neurons between the two layers.
         dropout: between them.
+        side: rows and columns of the maps, where they are others.
     """
 
-    def __init__(self, *, size_px: int, width: int, dense: int, dropout: float) -> None:
+    def __init__(self, *, size_px: int, width: int, dense: int, dropout: float, side: int | None = None) -> None:
         super().__init__()
-        side = ((size_px - 2) // 2 - 2) // 2
+        side = side or ((size_px - 2) // 2 - 2) // 2
         self.channels = side * side * width
         self.layers = nn.Sequential(nn.Linear(self.channels, dense), nn.Tanh(), nn.Dropout(dropout),
                                     nn.Linear(dense, 1))

@@ -85,6 +85,7 @@ class CodePhys(QueryNetwork):
 
     normalise: ClassVar = ("diff",)
     min_px: ClassVar = 16
+    map_layers: ClassVar = ("video.layers.7", "video.layers.11")
     can_be_without: ClassVar = ("query", "prior", "distillation", "attention", "stage_one")
     published: ClassVar = Published(frames=160, size_px=128, params=5_730_000, gmacs=75.79, within=0.02,
                                     source="chu2025codephys", note="sizes inside its figures are not told")

@@ -6,10 +6,8 @@ import contextlib
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from ..data.normalise import normalise
+from ..data.normalise import normalise, resized
 from ..signal.frames import resample_frames
 from ..types import Clip, Pulse
 from .network import Network, pulse_of
@@ -85,7 +83,7 @@ class NetworkEstimator:
         """Return the standardised waves ``(B, T)`` of windows ``(B, T, H, W, 3)``."""
         pixels = torch.from_numpy(windows).to(self.device)
         if pixels.shape[2:4] != (self.size_px, self.size_px):
-            pixels = torch.stack([_resized(window, self.size_px) for window in pixels])
+            pixels = resized(pixels, self.size_px)
         waves = pulse_of(self.network(normalise(pixels, self.network.normalise))).double().cpu().numpy()
         if not np.isfinite(waves).all():
             raise ValueError(f"{self.name}: gave NaN or infinite values. Its training went wrong: train it again.")
@@ -125,13 +123,6 @@ def _cut(frames: np.ndarray, start: int, length: int) -> np.ndarray:
     """Return a window; where the clip ends a few frames before it, its last picture stays."""
     window = frames[start:start + length]
     return np.concatenate([window, np.repeat(window[-1:], length - len(window), axis=0)])
-
-
-def _resized(frames: Tensor, size_px: int) -> Tensor:
-    pixels = frames.permute(0, 3, 1, 2).float()                      # (T,H,W,3) -> (T,3,H,W)
-    smaller = min(pixels.shape[-2:]) >= size_px
-    how = {"mode": "area"} if smaller else {"mode": "bilinear", "align_corners": False}
-    return functional.interpolate(pixels, size=(size_px, size_px), **how).round().byte().permute(0, 2, 3, 1)
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ class FactorizePhys(Network):
 
     normalise: ClassVar = ("raw",)
     target: ClassVar = "wave"
+    map_layers: ClassVar = ("extract", "attention")
     published: ClassVar = Published(frames=160, size_px=72, params=52_169, gmacs=3.00, source="liu2023rppgtoolbox",
                                     note="public code with attention, fed 161 frames")
 

@@ -57,6 +57,8 @@ class Network(nn.Module):
         min_frames, min_px: the smallest clip it takes.
         size_is_free: whether pictures may have another size than ``config.size_px``.
         after_features: names of the parts that come after :meth:`features`, and that a network built on it leaves away.
+        map_layers: names of layers whose output is maps, shallow to deep: what others may look at, see
+            :func:`rppg_lib.models.maps.with_maps`.
         no_compile: why ``torch.compile`` cannot take it; empty if it can.
         published: figures to compare with.
         frozen: names of parts that never learn, see :meth:`freeze`.
@@ -71,6 +73,7 @@ class Network(nn.Module):
     min_px: ClassVar[int] = 8
     size_is_free: ClassVar[bool] = True
     after_features: ClassVar[tuple[str, ...]] = ("readout",)
+    map_layers: ClassVar[tuple[str, ...]] = ()
     no_compile: ClassVar[str] = ""
     published: ClassVar[Published]
     frozen: tuple[str, ...] = ()

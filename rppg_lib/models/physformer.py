@@ -78,6 +78,7 @@ class PhysFormer(Network):
     after_features: ClassVar = ("upsample", "last")
     multiple_of: ClassVar = 4
     min_px: ClassVar = 32
+    map_layers: ClassVar = ("stem.7", "stem.11")
     published: ClassVar = Published(frames=160, size_px=128, params=7_380_865, gmacs=51.23, source="liu2023rppgtoolbox",
                                     note="public code; the paper gives 7.03 M and 47.0 G")
 

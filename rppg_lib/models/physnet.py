@@ -31,6 +31,7 @@ class PhysNet(Network):
     target: ClassVar = "wave"
     multiple_of: ClassVar = 4                        # time is halved twice
     min_px: ClassVar = 16                            # space four times
+    map_layers: ClassVar = ("encoder.6", "encoder.9")
     published: ClassVar = Published(frames=160, size_px=128, params=768_577, gmacs=69.52, source="liu2023rppgtoolbox",
                                     note="public code; papers give 0.73 M and 0.77 M")
 

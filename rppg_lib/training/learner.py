@@ -31,7 +31,7 @@ class Learner(nn.Module):
         with torch.autocast(**exact):
             fed = self.objective.feed(self.network, batch)
             truth = target(batch.label, self.network.target)
-        output = self.network(fed)
+        output = self.objective.run(self.network, fed)
         with torch.autocast(**exact):
             output = as_float(output)
             pulse = pulse_of(output)

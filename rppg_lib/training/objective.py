@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .. import losses
 from ..data import Batch
-from ..data.normalise import normalise
+from ..data.normalise import normalise, resized
 from ..models import pulse_of
 from ..registry import near_miss
 
@@ -70,11 +70,15 @@ class Objective(nn.Module):
     """
 
     def feed(self, network: nn.Module, batch: Batch) -> Any:
-        """Return what the network is fed; here pictures, normalised as it wants them.
+        """Return what the network is fed; here pictures of its size, normalised as it wants them.
 
         An autoencoder of labels is fed ``batch.label``.
         """
-        return normalise(batch.frames, network.normalise)
+        return normalise(resized(batch.frames, network.config.size_px), network.normalise)
+
+    def run(self, network: nn.Module, fed: Any) -> Any:
+        """Return what the network gives; an objective that needs more of it, such as maps on the way, asks here."""
+        return network(fed)
 
     def begin(self, epoch: int) -> None:
         """Called before each epoch, from 0 on: for terms whose weight depends on it."""
@@ -83,7 +87,7 @@ class Objective(nn.Module):
         """Return the terms.
 
         Args:
-            output: what the network gave: the pulse ``(B, T)``, or an object that has it as ``pulse``.
+            output: what :meth:`run` returned: the pulse ``(B, T)``, or an object that has it as ``pulse``.
             truth: ``(B, T)`` label, standardised, or as change from frame to frame if that is the network's target.
             batch: where these come from, with ``fs``, ``label``, ``subject``.
         """
