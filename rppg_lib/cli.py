@@ -15,11 +15,20 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__, convert_command, labels_command, models_command, simulate_command, train_command
+from . import (
+    __version__,
+    convert_command,
+    export_command,
+    labels_command,
+    models_command,
+    simulate_command,
+    train_command,
+)
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 NEEDED_TO_MEASURE = ("av", "cv2")
 NEEDED_TO_TRAIN = ("torch", "accelerate", "safetensors", "joblib", "tqdm")
+NEEDED_TO_EXPORT = ("torch", "safetensors", "onnx", "onnxruntime", "onnxscript")
 NEEDED_TO_SIMULATE = ("av", "cv2", "joblib", "tqdm")
 NEEDED_TO_RUN = ("papermill", "nbformat", "ipykernel", "yaml")
 
@@ -186,6 +195,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate_command.add_options(add("simulate", _simulate, "make a training set of simulated people", _SIMULATE))
     convert_command.add_options(add("convert", _convert, "make published weights of LQ-rPPG ready to measure with",
                                     convert_command.EPILOG))
+    export_command.add_options(add("export", _export, "write a trained network as ONNX, for machines without PyTorch",
+                                   export_command.EPILOG))
     labels_command.add_options(add("labels", _labels, "say which contact labels are fit to be learned from",
                                    labels_command.EPILOG))
     add("face-model", _face_model, "fetch the model that finds faces, once", _FACE_MODEL)
@@ -309,6 +320,11 @@ def _labels(args: argparse.Namespace) -> int:
 def _convert(args: argparse.Namespace) -> int:
     _check_installed(("torch", "safetensors"), "torch")
     return DONE if convert_command.run(args, _say) else FAILED
+
+
+def _export(args: argparse.Namespace) -> int:
+    _check_installed(NEEDED_TO_EXPORT, "torch,export")
+    return DONE if export_command.run(args, _say) else FAILED
 
 
 def _face_model(args: argparse.Namespace) -> int:

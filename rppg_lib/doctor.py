@@ -21,6 +21,7 @@ from .video.model import GET_IT, VARIABLE, default_place, face_model_path
 OURS = "rppg-lib"
 OLDEST_PYTHON = (3, 11)
 MEDIAPIPE_THAT_CALLS_HOME = (0, 10, 35)
+ONNXRUNTIME_THAT_CALLS_HOME = (1, 29)
 LOW_DISK_GB = 5.0
 INSTALL = 'In a checkout: python -m pip install -c requirements/lock.txt -e ".[{}]"'
 
@@ -49,8 +50,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the project depends on, and change nothing."""
-    return [_python(), *_packages(), _device(), _threads(), _one_cv2(), _silence(), _libraries(), _face_model(),
-            _real_data(), _browser(), _disk()]
+    return [_python(), *_packages(), _device(), _threads(), _one_cv2(), _silence(), _silent_runtime(), _libraries(),
+            _face_model(), _real_data(), _browser(), _disk()]
 
 
 def report(findings: Iterable[Finding]) -> str:
@@ -214,6 +215,18 @@ def _silence() -> Finding:
         return Finding(topic="mediapipe", state="problem", text=f"{version} sends usage metrics to its maker",
                        remedy=INSTALL.format("video"))
     return Finding(topic="mediapipe", state="ok", text=f"{version}, makes no network call")
+
+
+def _silent_runtime() -> Finding:
+    """Later versions of onnxruntime report how they are used."""
+    version = _version("onnxruntime")
+    if version is None:
+        return Finding(topic="onnxruntime", state="note", remedy=INSTALL.format("export"),
+                       text="not installed: networks cannot be exported")
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= ONNXRUNTIME_THAT_CALLS_HOME:
+        return Finding(topic="onnxruntime", state="problem", text=f"{version} reports how it is used to its maker",
+                       remedy=INSTALL.format("export"))
+    return Finding(topic="onnxruntime", state="ok", text=f"{version}, makes no network call")
 
 
 def _real_data() -> Finding:

@@ -412,6 +412,13 @@ def test_the_code_on_training_runs_from_films_to_stages(tmp_path, monkeypatch):
     assert [path.name for path in sorted((tmp_path / "staged").iterdir())] == ["1-rate", "2-shape", "stages"]
 
 
+def test_the_code_on_export_runs():
+    names = {}
+    for block in blocks_of("export.md"):
+        exec(compile(block, "book/export.md", "exec"), names)
+    assert names["stream"].size_px == 32
+
+
 def test_the_flags_for_several_processes_are_those_that_are_tested():
     (line,) = re.findall(r"^accelerate launch (.*?)^```", (BOOK / "training.md").read_text("utf-8"),
                          re.MULTILINE | re.DOTALL)
@@ -422,7 +429,7 @@ def test_the_flags_for_several_processes_are_those_that_are_tested():
 def test_the_commands_on_training_exist():
     from rppg_lib import cli
 
-    for page in ("training.md", "networks.md"):
+    for page in ("training.md", "networks.md", "export.md"):
         for line in re.findall(r"^rppg (.*?)(?: +#.*)?$", (BOOK / page).read_text("utf-8"), re.MULTILINE):
             cli._parser().parse_args(line.split())
 

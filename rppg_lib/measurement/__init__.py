@@ -5,9 +5,10 @@
 Measurement('holiday.mp4', 71.8 bpm, reliable, quality 0.97)
 """
 
+from .live import LiveReading, live
 from .measure import Settings, judged, measure, measure_faces, measure_folder, videos_in
 from .result import Measurement, Stretch, Window
 from .save import save
 
-__all__ = ["Measurement", "Settings", "Stretch", "Window", "judged", "measure", "measure_faces", "measure_folder",
-           "save", "videos_in"]
+__all__ = ["LiveReading", "Measurement", "Settings", "Stretch", "Window", "judged", "live", "measure", "measure_faces",
+           "measure_folder", "save", "videos_in"]
