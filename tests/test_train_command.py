@@ -376,7 +376,7 @@ def test_a_kind_of_steps_that_does_not_exist_is_said_before_the_training(stores,
 
 
 TINY_STUDENT = ["-p", "frames=64", "-p", "width=8", "-p", "dense=4", "-p", "epochs=2", "-p", "batch=2", "-p",
-                "teacher.epochs=1", "-p", "warmup=1"]
+                "teacher.epochs=1", "-p", "warmup=1", "-p", "wave=dilate"]
 
 
 def test_a_student_is_taught_by_a_network_that_was_trained_for_it(stores, tmp_path):

@@ -1,0 +1,139 @@
+"""Study of error against cost: everything that is registered, on the same films, with the same few minutes to learn.
+
+    python tools/study_pareto.py --jobs 2            # an hour of two cores; goes on where it was stopped
+
+Networks are small ones, as in profile quick, trained by their quick recipes from three seeds. So this says what each is
+worth to somebody who has little to learn from, not how good it can be. The people are those of the study of
+distillation. Times are of one thread, all in one run, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from study_distill import (
+    FILM,
+    FRAMES,
+    JUDGED_SCENES,
+    JUDGES,
+    LEARNERS,
+    SEEDS,
+    clips,
+    films,
+    judge,
+    people,
+    with_intervals,
+)
+
+from rppg_lib import registry, results
+from rppg_lib.data import Split
+from rppg_lib.files import output_dir, written_whole
+from rppg_lib.models import Network, NetworkEstimator
+from rppg_lib.models.cost import Setting, count, latencies
+from rppg_lib.training import train_in_stages
+from rppg_lib.training.device import random_state_kept
+from rppg_lib.training.plans import network_config
+from rppg_lib.training.recipes import recipe
+
+STOPPED_BY = range(LEARNERS.start, LEARNERS.start + 4)
+REPEATS = 5
+
+
+def made(name: str) -> Network:
+    """Return the small network of a name, untrained."""
+    kind = registry.find(name).made_of
+    return kind(network_config(kind, "quick", films(), {"frames": FRAMES}))
+
+
+def work(task: tuple[str, int]) -> list[dict[str, Any]]:
+    """Train and judge; what is done already is read."""
+    torch.set_num_threads(1)
+    name, seed = task
+    kept = output_dir("study_pareto") / f"{name}-{seed}-{films().content_hash[:12]}.json"
+    if kept.is_file():
+        return json.loads(kept.read_text("utf-8"))
+    how = recipe(name, "quick")
+    fits = {stage: dataclasses.replace(fit, seed=seed, device="cpu") for stage, fit in how.fits.items()}
+    with random_state_kept(seed=seed):
+        network = made(name)
+    stopped_by = people(STOPPED_BY)
+    split = Split(train=people(LEARNERS) - stopped_by, validation=stopped_by, test=people(JUDGES))
+    train_in_stages(network, dataclasses.replace(how, fits=fits).stages(network, films(), split), progress=False)
+    rows = judge(NetworkEstimator(network, device="cpu"), clips(JUDGES)).assign(method=name, seed=seed)
+    with written_whole(kept) as file:
+        file.write(rows.to_json(orient="records"))
+    return json.loads(rows.to_json(orient="records"))
+
+
+def costs(networks: list[str], methods: list[str]) -> pd.DataFrame:
+    """Return sizes, and milliseconds per frame on one thread, fastest of several turns."""
+    size_px = FILM["size_px"]
+    small = {name: made(name) for name in networks}
+    took = latencies(list(small.values()), frames=FRAMES, size_px=size_px, repeats=REPEATS, setting=Setting(threads=1))
+    lines = []
+    for (name, network), each in zip(small.items(), took):
+        cost = count(network, frames=FRAMES, size_px=size_px)
+        lines.append({"method": name, "kind": "network", "params": cost.params,
+                      "mmacs_per_frame": cost.macs / FRAMES / 1e6, "ms_per_frame": each.ms_per_frame})
+    clip = clips(JUDGES)[0]
+    for name in methods:
+        estimator, times = registry.build(name), []
+        for _ in range(REPEATS):
+            begin = time.process_time()
+            for _ in range(10):
+                estimator.predict(clip)
+            times.append((time.process_time() - begin) / 10)
+        lines.append({"method": name, "kind": "method", "params": 0, "mmacs_per_frame": 0.0,
+                      "ms_per_frame": 1e3 * min(times) / len(clip)})
+    return pd.DataFrame(lines).set_index("method")
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a line per method and scene, with 95 % intervals over people and seeds."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for method, of_method in table.groupby("method", sort=False):
+        seeds = of_method.seed.nunique()
+        drawn = [(rng.integers(0, seeds, seeds), rng.integers(0, len(JUDGES), len(JUDGES))) for _ in range(2000)]
+        for scene in (*JUDGED_SCENES, "all"):
+            some = of_method if scene == "all" else of_method[of_method.scene == scene]
+            grids = {name: some.pivot_table(index="seed", columns="subject", values=name).to_numpy()
+                     for name in ("r_band", "error")}
+            lines.append({"method": method, "scene": scene, "n": len(some), "unread": int(some.hr_pred.isna().sum())}
+                         | with_intervals(grids, drawn))
+    return pd.DataFrame(lines).set_index(["method", "scene"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, each with one thread")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    films()
+    networks, methods = list(registry.available("network")), list(registry.available("method"))
+    plan = [(name, seed) for seed in SEEDS for name in networks]
+    rows: list[dict[str, Any]] = []
+    with get_context("spawn").Pool(options.jobs) as pool:
+        for k, found in enumerate(pool.imap(work, plan), start=1):
+            rows += found
+            told = pd.DataFrame(found)
+            print(f"{k}/{len(plan)}", *plan[k - 1], f"{told.error.mean():.2f} bpm", f"r {told.r_band.mean():.3f}",
+                  flush=True)
+    table = pd.concat([pd.DataFrame(rows), *(judge(name, clips(JUDGES)).assign(seed=0) for name in methods)])
+    config = {"learners": len(LEARNERS), "judged": len(JUDGES), "seeds": len(SEEDS), "frames": FRAMES, "threads": 1,
+              **{f"film_{key}": value for key, value in FILM.items()}}
+    print(results.save("study_pareto", {"cost": costs(networks, methods), "errors": summary(table)}, profile="small",
+                       seed=SEEDS[0], config=config,
+                       data=f"simulated films, {len(LEARNERS) + len(JUDGES)} people"))
+
+
+if __name__ == "__main__":
+    main()
