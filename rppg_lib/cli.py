@@ -28,7 +28,6 @@ from . import (
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 NEEDED_TO_MEASURE = ("av", "cv2")
 NEEDED_TO_TRAIN = ("torch", "accelerate", "safetensors", "joblib", "tqdm")
-NEEDED_TO_EXPORT = ("torch", "safetensors", "onnx", "onnxruntime", "onnxscript")
 NEEDED_TO_SIMULATE = ("av", "cv2", "joblib", "tqdm")
 NEEDED_TO_RUN = ("papermill", "nbformat", "ipykernel", "yaml")
 
@@ -323,7 +322,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    _check_installed(NEEDED_TO_EXPORT, "torch,export")
+    _check_installed(("torch", "safetensors", "onnx", "onnxruntime", "onnxscript"), "torch,export")
     return DONE if export_command.run(args, _say) else FAILED
 
 

@@ -70,11 +70,13 @@ class Objective(nn.Module):
     """
 
     def feed(self, network: nn.Module, batch: Batch) -> Any:
-        """Return what the network is fed; here pictures of its size, normalised as it wants them.
+        """Return what the network is fed; here pictures no larger than its own, normalised as it wants them.
 
         An autoencoder of labels is fed ``batch.label``.
         """
-        return normalise(resized(batch.frames, network.config.size_px), network.normalise)
+        size_px = getattr(getattr(network, "config", None), "size_px", None)
+        larger = size_px is not None and min(batch.frames.shape[2:4]) > size_px
+        return normalise(resized(batch.frames, size_px) if larger else batch.frames, network.normalise)
 
     def run(self, network: nn.Module, fed: Any) -> Any:
         """Return what the network gives; an objective that needs more of it, such as maps on the way, asks here."""

@@ -82,8 +82,8 @@ def test_every_network_agrees_with_pytorch_or_says_what_onnx_lacks(name, tmp_pat
     fed = normalise(clips, network.normalise)
     with torch.no_grad():
         want = pulse_of(network(fed))
-    assert abs(exported.load_exported(tmp_path / "out")(fed) - want).max() < 1e-4
-    assert want.std() > 2e-4                                         # a constant would agree with anything
+    error = abs(exported.load_exported(tmp_path / "out")(fed) - want).max()
+    assert error < 1e-4 and error < 0.02 * want.std()                # a constant would agree with anything
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rppg_lib.data import Batch
+from rppg_lib.data import Batch, Windows
 from rppg_lib.data.normalise import normalise, resized, target
 from rppg_lib.losses import dilate, mse, negative_pearson, standardise
 from rppg_lib.losses.distill import attention_transfer, similarity_transfer, steadiness
@@ -11,11 +11,11 @@ from rppg_lib.models.efficientphys import EfficientPhys
 from rppg_lib.models.kdphys import KDPhys
 from rppg_lib.models.maps import with_maps
 from rppg_lib.models.physnet import PhysNet
-from rppg_lib.training import FitConfig, fit
+from rppg_lib.training import FitConfig, TrainingData, fit
 from rppg_lib.training.distill import DistillObjective
 from rppg_lib.training.learner import Learner, own_state, train_mode
 
-from .small import small_data
+from .small import FRAMES, clip
 
 FS = 30.0
 ALONE = {"weights": {"attention": 0, "similarity": 0, "imitate": 0}}
@@ -144,7 +144,7 @@ def test_without_a_teacher_none_is_asked():
 
 
 def test_a_student_is_trained_in_the_loop_that_all_are_trained_in():
-    data = small_data()
+    data = TrainingData(Windows([clip(number, size_px=12) for number in range(3)], frames=FRAMES))
     network = KDPhys(KDPhys.Config(size_px=12, frames=64, width=8, dense=4))
     told = PhysNet(PhysNet.Config(size_px=16, frames=64, width=4)).eval()
     plan = FitConfig(epochs=2, device="cpu", keep="last")
