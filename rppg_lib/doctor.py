@@ -207,26 +207,24 @@ def _face_model() -> Finding:
 
 def _silence() -> Finding:
     """Later versions of mediapipe send usage metrics to their maker: not with videos of faces."""
-    version = _version("mediapipe")
-    if version is None:
-        return Finding(topic="mediapipe", state="note", remedy=INSTALL.format("video"),
-                       text="not installed: faces are found by the older Haar detector")
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:3]) >= MEDIAPIPE_THAT_CALLS_HOME:
-        return Finding(topic="mediapipe", state="problem", text=f"{version} sends usage metrics to its maker",
-                       remedy=INSTALL.format("video"))
-    return Finding(topic="mediapipe", state="ok", text=f"{version}, makes no network call")
+    return _calls_home("mediapipe", since=MEDIAPIPE_THAT_CALLS_HOME, extra="video",
+                       without="faces are found by the older Haar detector")
 
 
 def _silent_runtime() -> Finding:
-    """Later versions of onnxruntime report how they are used."""
-    version = _version("onnxruntime")
+    """Later versions of onnxruntime do, too."""
+    return _calls_home("onnxruntime", since=ONNXRUNTIME_THAT_CALLS_HOME, extra="export",
+                       without="networks cannot be exported")
+
+
+def _calls_home(name: str, *, since: tuple[int, ...], extra: str, without: str) -> Finding:
+    version = _version(name)
     if version is None:
-        return Finding(topic="onnxruntime", state="note", remedy=INSTALL.format("export"),
-                       text="not installed: networks cannot be exported")
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= ONNXRUNTIME_THAT_CALLS_HOME:
-        return Finding(topic="onnxruntime", state="problem", text=f"{version} reports how it is used to its maker",
-                       remedy=INSTALL.format("export"))
-    return Finding(topic="onnxruntime", state="ok", text=f"{version}, makes no network call")
+        return Finding(topic=name, state="note", remedy=INSTALL.format(extra), text=f"not installed: {without}")
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:3]) >= since:
+        return Finding(topic=name, state="problem", text=f"{version} sends usage metrics to its maker",
+                       remedy=INSTALL.format(extra))
+    return Finding(topic=name, state="ok", text=f"{version}, makes no network call")
 
 
 def _real_data() -> Finding:

@@ -136,6 +136,13 @@ def test_the_mediapipe_installed_here_makes_no_network_call():
     assert doctor._silence().state in ("ok", "note")
 
 
+@pytest.mark.parametrize("version, state", [("1.28.0", "ok"), ("1.29.0", "problem"), ("2.0.1", "problem"),
+                                            (None, "note")])
+def test_an_onnxruntime_that_reports_to_its_maker_is_a_problem(monkeypatch, version, state):
+    monkeypatch.setattr(doctor, "_version", lambda name: version)
+    assert doctor._silent_runtime().state == state
+
+
 @pytest.mark.parametrize("cv2, state", [(True, "problem"), (False, "note")])
 def test_a_missing_library_is_named_with_the_line_that_installs_it(monkeypatch, cv2, state):
     monkeypatch.setattr(doctor.sys, "platform", "linux")

@@ -16,31 +16,32 @@ def test_the_student_and_the_networks_that_may_teach_it_can_be_looked_at():
     assert {"kdphys", "physnet", "codephys", "physformer"} <= set(LOOKED_AT)
 
 
-@pytest.mark.parametrize("name", LOOKED_AT)
-def test_maps_come_shallow_layers_first_and_the_pulse_is_the_same(name):
+def made(name):
+    """A tiny network and two clips for it."""
     torch.manual_seed(0)
     kind = registry.find(name).made_of
     network = kind(kind.tiny()).eval()
     size = network.config.size_px
-    frames = torch.rand(2, 3 * len(kind.normalise), 64, size, size)
+    return network, torch.rand(2, 3 * len(kind.normalise), 64, size, size)
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_maps_come_shallow_layers_first_and_the_pulse_is_the_same(name):
+    network, frames = made(name)
     with torch.no_grad():
         output, maps = with_maps(network, frames)
         assert torch.equal(pulse_of(output), pulse_of(network(frames)))
-    assert len(maps) == len(kind.map_layers) >= 2
+    assert len(maps) == len(network.map_layers) >= 2
     for each in maps:
         assert each.ndim == 5 and each.shape[0] == 2 and each.isfinite().all()
-        assert each.shape[2] in (16, 32, 64) and 1 < each.shape[3] <= size
+        assert each.shape[2] in (16, 32, 64) and 1 < each.shape[3] <= frames.shape[3]
     assert maps[0].shape[3] > maps[-1].shape[3] or name == "factorizephys"
     assert not any(module._forward_hooks for module in network.modules())
 
 
 @pytest.mark.parametrize("name", LOOKED_AT)
 def test_a_map_of_one_clip_is_made_of_this_clip(name):
-    torch.manual_seed(0)
-    kind = registry.find(name).made_of
-    network = kind(kind.tiny()).eval()
-    size = network.config.size_px
-    frames = torch.rand(2, 3 * len(kind.normalise), 64, size, size)
+    network, frames = made(name)
     with torch.no_grad():
         both = with_maps(network, frames)[1]
         for clip in (0, 1):
