@@ -35,6 +35,12 @@ def test_teaching_raises_r_by_the_amounts_that_are_told(pairs):
     assert all(pairs.r_band_low[pair] > 0 for pair in TAUGHT)
 
 
+def test_where_nobody_had_learned_a_student_taught_with_dilate_follows_the_wave_less_well(kept):
+    table = pd.DataFrame(kept.tables["pairs"]).set_index(["labels", "arm", "beside", "scene"]).sort_index()
+    more = table.r_band_high["clean", "taught", "alone"]
+    assert {scene for scene in more.index if more[scene] < 0} == {"dark", "compressed"}
+
+
 def test_of_the_four_errors_one_interval_leaves_out_zero(pairs):
     assert sum(pairs.error_high[pair] < 0 or pairs.error_low[pair] > 0 for pair in TAUGHT) == 1
 
