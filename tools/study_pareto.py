@@ -2,9 +2,10 @@
 
     python tools/study_pareto.py --jobs 2            # an hour of two cores; goes on where it was stopped
 
-Networks are small ones, as in profile quick, trained by their quick recipes from three seeds. So this says what each is
-worth to somebody who has little to learn from, not how good it can be. The people are those of the study of
-distillation. Times are of one thread, all in one run, in turns.
+Networks are small ones, as in profile quick, trained from three seeds with the losses and learning rates of their quick
+recipes; all see the films equally often, varied in the same way. So this says what each is worth to somebody who has
+little to learn from, not how good it can be. The people are those of the study of distillation. Times are of one
+thread, all in one run, in turns.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import dataclasses
 import json
 import time
+import zlib
 from multiprocessing import get_context
 from typing import Any
 
@@ -34,7 +36,7 @@ from study_distill import (
 )
 
 from rppg_lib import registry, results
-from rppg_lib.data import Split
+from rppg_lib.data import Augment, Split
 from rppg_lib.files import output_dir, written_whole
 from rppg_lib.models import Network, NetworkEstimator
 from rppg_lib.models.cost import Setting, count, latencies
@@ -43,7 +45,8 @@ from rppg_lib.training.device import random_state_kept
 from rppg_lib.training.plans import network_config
 from rppg_lib.training.recipes import recipe
 
-STOPPED_BY = range(LEARNERS.start, LEARNERS.start + 4)
+WATCHED = range(LEARNERS.start, LEARNERS.start + 4)
+EQUALLY = {"epochs": 12, "batch": 2, "keep": "last"}                 # for all, and the same augmentation
 REPEATS = 5
 
 
@@ -57,15 +60,18 @@ def work(task: tuple[str, int]) -> list[dict[str, Any]]:
     """Train and judge; what is done already is read."""
     torch.set_num_threads(1)
     name, seed = task
-    kept = output_dir("study_pareto") / f"{name}-{seed}-{films().content_hash[:12]}.json"
+    digest = zlib.crc32(f"{films().content_hash} {EQUALLY} {FRAMES}".encode())
+    kept = output_dir("study_pareto") / f"{name}-{seed}-{digest:08x}.json"
     if kept.is_file():
         return json.loads(kept.read_text("utf-8"))
     how = recipe(name, "quick")
-    fits = {stage: dataclasses.replace(fit, seed=seed, device="cpu") for stage, fit in how.fits.items()}
+    fits = {stage: dataclasses.replace(fit, seed=seed, device="cpu",
+                                       **({} if stage == "heartbeats" else EQUALLY | {"augment": Augment()}))
+            for stage, fit in how.fits.items()}
     with random_state_kept(seed=seed):
         network = made(name)
-    stopped_by = people(STOPPED_BY)
-    split = Split(train=people(LEARNERS) - stopped_by, validation=stopped_by, test=people(JUDGES))
+    watched = people(WATCHED)
+    split = Split(train=people(LEARNERS) - watched, validation=watched, test=people(JUDGES))
     train_in_stages(network, dataclasses.replace(how, fits=fits).stages(network, films(), split), progress=False)
     rows = judge(NetworkEstimator(network, device="cpu"), clips(JUDGES)).assign(method=name, seed=seed)
     with written_whole(kept) as file:
@@ -128,8 +134,8 @@ def main() -> None:
             print(f"{k}/{len(plan)}", *plan[k - 1], f"{told.error.mean():.2f} bpm", f"r {told.r_band.mean():.3f}",
                   flush=True)
     table = pd.concat([pd.DataFrame(rows), *(judge(name, clips(JUDGES)).assign(seed=0) for name in methods)])
-    config = {"learners": len(LEARNERS), "judged": len(JUDGES), "seeds": len(SEEDS), "frames": FRAMES, "threads": 1,
-              **{f"film_{key}": value for key, value in FILM.items()}}
+    config = {"learners": len(LEARNERS) - len(WATCHED), "judged": len(JUDGES), "seeds": len(SEEDS), "frames": FRAMES,
+              "threads": 1, **EQUALLY, **{f"film_{key}": value for key, value in FILM.items()}}
     print(results.save("study_pareto", {"cost": costs(networks, methods), "errors": summary(table)}, profile="small",
                        seed=SEEDS[0], config=config,
                        data=f"simulated films, {len(LEARNERS) + len(JUDGES)} people"))
