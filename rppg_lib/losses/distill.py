@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .inputs import check_wave
-from .spectral import power_spectrum
+from .spectral import LOW_BPM, power_spectrum
 
 EPS = 1e-12
 NEAR_BPM = 6.0
@@ -44,7 +44,9 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
     >>> [round(float(attention_transfer(maps, left)), 3) for maps in (7 * left, right, left + right / 5)]
     [0.0, 2.0, 0.586]
     """
-    mine, its = _to_one_grid(attention_of(student), attention_of(teacher).detach())
+    mine, its = attention_of(student), attention_of(teacher).detach()
+    _check_pair("attention_transfer", mine, its)
+    mine, its = _to_one_grid(mine, its)
     return (_unit(mine.flatten(2)) - _unit(its.flatten(2))).square().sum(-1).mean(-1)
 
 
@@ -54,7 +56,8 @@ def similarity_of(maps: Tensor) -> Tensor:
     A moment is one vector: the maps averaged over the picture, weighted by their attention, less its mean over time.
     """
     attention = attention_of(maps)
-    share = attention / (attention.sum((-2, -1), keepdim=True) + EPS)
+    total = attention.sum((-2, -1), keepdim=True)
+    share = attention / torch.where(total > 0, total, 1)
     moments = (maps * share[:, None]).sum((-2, -1)).transpose(1, 2)              # (B,C,T) -> (B,T,C)
     return _cosines(moments)
 
@@ -79,6 +82,7 @@ def similarity_transfer(student: Tensor, teacher: Tensor) -> Tensor:
     [0.0, 2.0]
     """
     mine, its = similarity_of(student), similarity_of(teacher).detach()
+    _check_pair("similarity_transfer", mine, its)
     if mine.shape != its.shape:
         # A table of fewer moments is interpolated along both of its axes.
         its = functional.interpolate(its[:, None], mine.shape[1:], mode="bilinear", align_corners=False)[:, 0]
@@ -86,23 +90,32 @@ def similarity_transfer(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def steadiness(wave: Tensor, *, fs: float) -> Tensor:
-    """Return how far a wave ``(B, T)`` is a pulse of one rate: its share of power near its strongest rate, 0 to 1.
+    """Return how far a wave ``(B, T)`` is a pulse of one rate: its share of power near its strongest rate.
 
-    It knows no truth, so a teacher can say by it how far to trust its own wave.
+    A sine has 1, of whatever length; a real pulse, whose rate wanders, somewhat less. It knows no truth, so a teacher
+    can say by it how far to trust its own wave.
 
     Returns:
-        ``(B,)``, without gradient.
+        ``(B,)``, 0 to 1, without gradient.
 
     >>> t = torch.arange(160) / 30
     >>> beat, noise = torch.sin(2 * torch.pi * 1.2 * t), torch.randn(160, generator=torch.Generator().manual_seed(0))
     >>> [round(float(steadiness(wave[None], fs=30)), 1) for wave in (beat, beat + noise, noise)]
-    [0.7, 0.6, 0.2]
+    [1.0, 0.9, 0.2]
     """
     wave = check_wave("steadiness", wave).detach()
+    share, strongest = _share_at_its_rate(wave, fs=fs)
+    step = 2 * torch.pi * (LOW_BPM + strongest) / 60 / fs
+    turns = torch.outer(step, torch.arange(wave.shape[-1], device=wave.device))
+    return (share / _share_at_its_rate(turns.to(wave.dtype).sin(), fs=fs)[0]).clamp(max=1)
+
+
+def _share_at_its_rate(wave: Tensor, *, fs: float) -> tuple[Tensor, Tensor]:
+    """Return the share of power near the strongest rate, and the number of that rate, both ``(B,)``."""
     power = power_spectrum(wave, fs=fs)                                          # (B,141) at 40 to 180 bpm
-    rates = torch.arange(power.shape[-1], device=wave.device)
-    near = (rates - power.argmax(-1, keepdim=True)).abs() <= NEAR_BPM
-    return (power * near).sum(-1) / (power.sum(-1) + EPS)
+    rates, strongest = torch.arange(power.shape[-1], device=wave.device), power.argmax(-1)
+    near = (rates - strongest[:, None]).abs() <= NEAR_BPM
+    return (power * near).sum(-1) / (power.sum(-1) + EPS), strongest
 
 
 def _to_one_grid(mine: Tensor, its: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,7 +133,15 @@ def _cosines(moments: Tensor) -> Tensor:
 
 
 def _unit(vectors: Tensor) -> Tensor:
+    largest = vectors.detach().abs().amax(-1, keepdim=True)
+    vectors = vectors / torch.where(largest > 0, largest, 1)         # of whatever size, EPS is nothing beside them
     return vectors / (vectors.square().sum(-1, keepdim=True) + EPS).sqrt()
+
+
+def _check_pair(who: str, student: Tensor, teacher: Tensor) -> None:
+    if len(student) != len(teacher):
+        raise ValueError(f"{who}: needs maps of the same clips, got {len(student)} of the student and {len(teacher)} "
+                         f"of the teacher.")
 
 
 def _checked(who: str, maps: Tensor) -> Tensor:
