@@ -15,6 +15,8 @@ import dataclasses
 import json
 import time
 import zlib
+from collections.abc import Callable
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -39,11 +41,12 @@ from rppg_lib import registry, results
 from rppg_lib.data import Augment, Split
 from rppg_lib.files import output_dir, written_whole
 from rppg_lib.models import Network, NetworkEstimator
-from rppg_lib.models.cost import Setting, count, latencies
+from rppg_lib.models.cost import count
 from rppg_lib.training import train_in_stages
 from rppg_lib.training.device import random_state_kept
 from rppg_lib.training.plans import network_config
 from rppg_lib.training.recipes import recipe
+from rppg_lib.types import Clip
 
 WATCHED = range(LEARNERS.start, LEARNERS.start + 4)
 EQUALLY = {"epochs": 12, "batch": 2, "keep": "last"}                 # for all, and the same augmentation
@@ -80,26 +83,31 @@ def work(task: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 def costs(networks: list[str], methods: list[str]) -> pd.DataFrame:
-    """Return sizes, and milliseconds per frame on one thread, fastest of several turns."""
-    size_px = FILM["size_px"]
+    """Return sizes, and milliseconds per frame from pictures to pulse on one thread: all in turns, the fastest."""
+    clip = dataclasses.replace(clips(JUDGES)[0], rgb=None)
     small = {name: made(name) for name in networks}
-    took = latencies(list(small.values()), frames=FRAMES, size_px=size_px, repeats=REPEATS, setting=Setting(threads=1))
-    lines = []
-    for (name, network), each in zip(small.items(), took):
-        cost = count(network, frames=FRAMES, size_px=size_px)
-        lines.append({"method": name, "kind": "network", "params": cost.params,
-                      "mmacs_per_frame": cost.macs / FRAMES / 1e6, "ms_per_frame": each.ms_per_frame})
-    clip = clips(JUDGES)[0]
-    for name in methods:
-        estimator, times = registry.build(name), []
-        for _ in range(REPEATS):
+    turns: dict[str, Callable[[], Any]] = {
+        **{name: partial(NetworkEstimator(network, device="cpu").predict, clip) for name, network in small.items()},
+        **{name: partial(_from_pictures, registry.build(name), clip) for name in methods}}
+    took: dict[str, list[float]] = {name: [] for name in turns}
+    for turn in range(REPEATS + 1):
+        for name, once in turns.items():
             begin = time.process_time()
-            for _ in range(10):
-                estimator.predict(clip)
-            times.append((time.process_time() - begin) / 10)
-        lines.append({"method": name, "kind": "method", "params": 0, "mmacs_per_frame": 0.0,
-                      "ms_per_frame": 1e3 * min(times) / len(clip)})
+            once()
+            if turn:                                                 # the first time, libraries warm up
+                took[name].append(time.process_time() - begin)
+    lines = []
+    for name, seconds in took.items():
+        cost = count(small[name], frames=FRAMES, size_px=FILM["size_px"]) if name in small else None
+        lines.append({"method": name, "kind": "network" if cost else "method", "params": cost.params if cost else 0,
+                      "mmacs_per_frame": cost.macs / FRAMES / 1e6 if cost else 0.0,
+                      "ms_per_frame": 1e3 * min(seconds) / len(clip)})
     return pd.DataFrame(lines).set_index("method")
+
+
+def _from_pictures(method: registry.Estimator, clip: Clip) -> Any:
+    colours = clip.frames.reshape(len(clip), -1, 3).mean(1)
+    return method.predict(dataclasses.replace(clip, rgb=colours))
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
