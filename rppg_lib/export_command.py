@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ CHECKPOINT is a folder that 'rppg train' wrote. In DIR you find afterwards
   stream.onnx        with --stream: one picture and the state in, one value and the next state out
   model.int8.onnx    with --int8: the same with 8-bit numbers, and stream.int8.onnx
   export.json        names and shapes of what goes in and comes out, frame rate, size, how pictures are normalised
-Each graph is run by onnxruntime and must agree with PyTorch to 1e-4 before anything is written; one with 8-bit numbers
-differs, and by how much is said. Nothing is sent anywhere.
+Each graph is run by onnxruntime and must agree with PyTorch to 1e-4 of the largest value before anything is written;
+one with 8-bit numbers differs, and by how much is said. Nothing is sent anywhere.
 
 examples:
   rppg export build/training/kdphys-quick
@@ -23,6 +24,8 @@ examples:
 """
 PEOPLE, SCENES, SECONDS = range(900, 903), ("still", "talking"), 10
 """Whom 8-bit numbers are tried on: simulated faces, the same for everybody."""
+ALIKE, NEAR_BPM = 0.99, 1.0
+"""What they may change: correlation of waves, and rates."""
 
 
 def add_options(command: ArgumentParser) -> None:
@@ -40,14 +43,15 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
 
     network = load_network(args.checkpoint)
     folder = args.out or args.checkpoint / "onnx"
-    told = export(network, folder, stream=args.stream, int8=args.int8)
+    told = export(network, folder, stream=args.stream, int8=args.int8, progress=sys.stderr.isatty())
     whole = next(iter(told["files"].values()))["bytes"]
     lines = [f"{folder}", f"  {told['name']}, {told['size_px']} px, {told['frames']} frames, {told['fs']:g} fps, "
-                          f"gives the {told['target']}", f"  {'file':<18}{'kB':>8}{'ms a frame':>12}  from PyTorch"]
+                          f"gives the {told['target']}",
+             f"  {'file':<18}{'kB':>8}{'ms a frame':>12}  furthest from PyTorch"]
     for name, facts in told["files"].items():
         share = f" ({facts['bytes'] / whole:.0%})" if "int8" in name else ""
         lines.append(f"  {name:<18}{facts['bytes'] / 1000:>8.0f}{facts['ms_per_frame']:>12.2f}  "
-                     f"{facts['largest_error']:.1g} at most{share}")
+                     f"{facts['largest_error'] / (facts['largest_value'] or 1):.1g} of the largest value{share}")
     say("\n".join(lines))
     if args.int8:
         say(_effect(folder, told))
@@ -77,5 +81,8 @@ def _effect(folder: Path, told: dict[str, Any]) -> str:
         mine = [row for row in rows if row["graph"] == graph]
         lines.append(f"  {graph:<18}waves r {min(row['r'] for row in mine):.4f} or more, rate changes by "
                      f"{max(row['change_bpm'] for row in mine):.2f} bpm at most")
+    if any(not (row["r"] > ALIKE and row["change_bpm"] < NEAR_BPM) for row in rows):
+        lines.append(f"8-bit numbers change too much here: r below {ALIKE}, or a rate by {NEAR_BPM:g} bpm and more. Of "
+                     f"a trained network they do not, so it may hardly have learned; if it has, do without them.")
     return "\n".join(lines)
 

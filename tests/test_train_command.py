@@ -1,6 +1,7 @@
 """What `rppg train` and `rppg evaluate` do, on a store of six people that takes a second to learn."""
 
 import argparse
+import dataclasses
 import json
 
 import numpy as np
@@ -11,8 +12,9 @@ from safetensors.torch import load_file
 from rppg_lib import registry, results, train_command
 from rppg_lib.data import ClipSource, build_store, split_subjects
 from rppg_lib.data.pulses import LabelWindows, SimulatedPulses
-from rppg_lib.models import load_network
+from rppg_lib.models import load_network, save_network
 from rppg_lib.models.codephys import CodePhys
+from rppg_lib.models.kdphys import KDPhys
 from rppg_lib.quantize.labels import LabelFilter, LabelLevels
 from rppg_lib.training.recipes import recipe
 from rppg_lib.types import Clip
@@ -413,9 +415,31 @@ def test_codephys_may_teach_with_both_of_its_stages(stores, tmp_path):
 @pytest.mark.parametrize("words, text", [
     (("-p", "teacher.name=pos"), "the teacher must be a network, pos is a method"),
     (("-p", "teacher.name=deepphys"), "the teacher deepphys names no maps to look at"),
+    (("-p", "teacher.name=kdphys"), "kdphys has a teacher of its own. Take another network"),
     (("-p", "gamma=0"), "DistillObjective: gamma must be a number above 0, got 0")])
 def test_a_teacher_that_cannot_teach_is_said_before_the_training(stores, tmp_path, words, text):
     with pytest.raises(ValueError, match=text):
         call(train_command.train, "kdphys", "--data", stores["mine"].path, "--out", tmp_path / "run", *TINY_STUDENT,
              *words)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_teacher_must_be_the_one_that_was_named_and_know_the_films_rate(stores, trained, tmp_path):
+    words = ["kdphys", "--data", stores["mine"].path, "--out", tmp_path / "run", *TINY_STUDENT]
+    with pytest.raises(ValueError, match=r"the teacher was to be codephys, and .* holds physnet"):
+        call(train_command.train, *words, "-p", f"teacher.checkpoint={trained[0]}", "-p", "teacher.name=codephys")
+    slow = load_network(trained[0])
+    save_network(slow, tmp_path / "slow", facts={**slow.facts, "fs": FS / 2})
+    with pytest.raises(ValueError, match=r"learned from .* frames per second, and the films have"):
+        call(train_command.train, *words, "-p", f"teacher.checkpoint={tmp_path / 'slow'}")
+
+
+@pytest.mark.parametrize("name", ["physnet", "physformer", "factorizephys"])
+def test_with_profile_paper_a_teacher_is_trained_as_published_but_for_what_was_asked(stores, name):
+    how = recipe("kdphys", "paper")
+    how = dataclasses.replace(how, settings={"teacher": {"name": name}},
+                              fits={**how.fits, "teacher": dataclasses.replace(how.fits["teacher"], epochs=3)})
+    network = KDPhys(KDPhys.tiny())
+    split = split_subjects(stores["mine"].subjects, shares=train_command.SHARES, seed=0)
+    *_, teaching, _ = how.stages(network, stores["mine"], split)
+    assert teaching.name == "teacher" and teaching.config == dataclasses.replace(recipe(name, "paper").config, epochs=3)

@@ -1,6 +1,6 @@
 """A network as ONNX, for machines without PyTorch: the whole clip, one picture at a time, and both with 8-bit numbers.
 
-A graph is written only after onnxruntime has run it and agreed with PyTorch to :data:`TOLERANCE`.
+A graph is written only after onnxruntime has run it and agreed with PyTorch to :data:`TOLERANCE` of the largest value.
 
 Quantised, weights are 8-bit whole numbers with a scale for each output channel, and what goes into a layer is brought
 to 8 bit by its own smallest and largest value at that moment (dynamic). Weights are unsigned: onnxruntime has no fast
@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import re
+import sys
 import tempfile
 import time
 import warnings
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from .. import __version__
 from ..files import written_whole
@@ -46,14 +48,18 @@ HOW = {
 }
 
 
-def export(network: Network, folder: str | Path, *, stream: bool = False, int8: bool = False) -> dict[str, Any]:
+def export(network: Network, folder: str | Path, *, stream: bool = False, int8: bool = False,
+           progress: bool = False) -> dict[str, Any]:
     """Write a network as ONNX into a folder; return what is told of it there, in ``export.json``.
+
+    Of an earlier export in the folder nothing is left.
 
     Args:
         network: trained.
         folder: new, empty, or one that an export wrote before.
         stream: write it frame by frame too, ``stream.onnx``; for networks that can ``resume``, such as KDPhys.
         int8: write each graph with 8-bit numbers too, ``model.int8.onnx`` and ``stream.int8.onnx``.
+        progress: show a bar on standard error.
     """
     check_packages("export")
     folder = _free(folder)
@@ -65,20 +71,36 @@ def export(network: Network, folder: str | Path, *, stream: bool = False, int8: 
             "frames": network.config.frames, "normalise": list(network.normalise), "target": network.target,
             "rppg-lib": __version__, "files": {}}
     graphs: dict[str, bytes] = {}
-    for name, make in ((WHOLE, _whole), (LIVE, _live))[:2 if stream else 1]:
-        graphs[name], told["files"][name] = make(network, told)
-        if int8:
-            small = at_int8(name)
-            graphs[small] = quantised(graphs[name])
-            told["files"][small] = told["files"][name] | _judged(name, network, graphs[small], told)
+    forms = {WHOLE: _whole, **({LIVE: _live} if stream else {})}
+    with tqdm(total=len(forms) * (2 if int8 else 1), unit="file", file=sys.stderr, disable=not progress) as bar:
+        for name, make in forms.items():
+            bar.set_description(name)
+            graphs[name], told["files"][name] = make(network, told)
+            bar.update()
+            if int8:
+                small = at_int8(name)
+                bar.set_description(small)
+                graphs[small] = quantised(graphs[name])
+                told["files"][small] = told["files"][name] | _judged(name, network, graphs[small], told)
+                bar.update()
+    _write(folder, graphs, told)
+    return told
+
+
+def _write(folder: Path, graphs: dict[str, bytes], told: dict[str, Any]) -> None:
+    """Write graphs, then what is told of them. Stopped in between, the old text does not fit the new graphs: that is
+    found when they are loaded.
+    """
     for name, graph in graphs.items():
         told["files"][name] |= {"bytes": len(graph), "sha256": hashlib.sha256(graph).hexdigest()}
         with written_whole(folder / name, "wb") as file:
             file.write(graph)
     text = json.dumps(told, indent=1, allow_nan=False)
-    with written_whole(folder / TOLD) as file:                       # last: where it is, all is
+    with written_whole(folder / TOLD) as file:
         file.write(text + "\n")
-    return told
+    for name in (WHOLE, LIVE, at_int8(WHOLE), at_int8(LIVE)):
+        if name not in graphs:
+            (folder / name).unlink(missing_ok=True)
 
 
 def quantised(graph: bytes) -> bytes:
@@ -199,9 +221,9 @@ def _judged(name: str, network: Network, graph: bytes, told: dict[str, Any], *,
 
 def _agreed(network: Network, facts: dict[str, Any]) -> dict[str, Any]:
     error, largest = facts["largest_error"], facts["largest_value"]
-    if not error <= TOLERANCE * max(1.0, largest):                   # NaN is no agreement
+    if not error <= TOLERANCE * (largest or 1.0):                    # NaN is no agreement
         raise ValueError(f"export: {network.name} as ONNX differs from PyTorch by {error:.2g}, more than {TOLERANCE:g}"
-                         f"; nothing was written. Use it with PyTorch.")
+                         f" of its largest value, {largest:.2g}; nothing was written. Use it with PyTorch.")
     return facts
 
 

@@ -6,6 +6,7 @@ here reports are switched off before it is loaded, for those who have another ve
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -18,9 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.normalise import NORMALISERS
 from ..signal import HR_BAND_HZ, bandpass, hr_from_spectrum
 from ..signal.filters import widened
-from ..types import Clip
+from ..types import Clip, check_fs
 from .estimator import NetworkEstimator
 from .stream import Stream
 
@@ -113,18 +115,28 @@ class ExportedSteps:
 
 
 def told_of(folder: str | Path, name: str) -> dict[str, Any]:
-    """Return what the folder of an export says of itself, or say that ``name`` is not there."""
+    """Return what the folder of an export says of itself, or say that ``name`` is not there, or another one."""
     path = Path(folder) / TOLD
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        known = told["files"]
+        check_fs("export", told["fs"])
+        for key, low in (("size_px", 1), ("frames", 2)):
+            if type(told[key]) is not int or told[key] < low:
+                raise ValueError(f"{key} is {told[key]!r}")
+        if told["target"] not in ("wave", "change") or not set(told["normalise"]) <= set(NORMALISERS):
+            raise ValueError(f"target is {told['target']!r}, normalise {told['normalise']!r}")
+        wanted = {str(file): str(facts["sha256"]) for file, facts in told["files"].items()}
+        told["name"] = str(told["name"])
     except FileNotFoundError:
         raise FileNotFoundError(f"export: {folder} holds no {TOLD}. Name a folder that 'rppg export' wrote.") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"export: {path} cannot be read. Export again.") from None
-    if name not in known or not (Path(folder) / name).is_file():
+    if name not in wanted or not (Path(folder) / name).is_file():
         raise FileNotFoundError(f"export: {folder} holds no {name}. Export again, with "
                                 f"{' and '.join(_asked_for(name)) or 'its checkpoint'}.")
+    if hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() != wanted[name]:
+        raise ValueError(f"export: {Path(folder) / name} is not the file that {TOLD} tells of: it was damaged, or an "
+                         f"export was interrupted. Export again.")
     return told
 
 
@@ -146,7 +158,7 @@ def compared(folder: str | Path, clips: Sequence[Clip]) -> list[dict[str, Any]]:
     """Return what 8-bit numbers change, for each graph and clip: a row with rates and the correlation of the waves."""
     folder, rows = Path(folder), []
     for name, wave_of in ((WHOLE, _by_clip), (LIVE, _by_picture)):
-        if not (folder / at_int8(name)).is_file():
+        if not (folder / at_int8(name)).is_file() or not (folder / name).is_file():
             continue
         for clip in clips:
             exact, coarse = (wave_of(folder, clip, int8=int8) for int8 in (False, True))

@@ -116,7 +116,7 @@ class KDPhys(Network):
         sizes = (size, size, half, half)
         empty = (picture.new_zeros(picture.shape[0], past, *side, layer.in_channels // 3).movedim(-1, 1)
                  for layer, past, side in zip(self.motion, self.past, sizes))              # channels last in memory
-        return picture, *empty, picture.new_zeros(picture.shape[0], 1, 1, 1, 1)
+        return picture.clone(), *empty, picture.new_zeros(picture.shape[0], 1, 1, 1, 1)
 
     def resume(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """Go on with pictures that follow those seen so far.
@@ -138,6 +138,9 @@ class KDPhys(Network):
         >>> torch.allclose(torch.cat(values, 1), network(clip)[:, :-1], atol=1e-5)
         True
         """
+        if frames.ndim != 5 or not frames.shape[2] or frames[:, :, 0].shape != state[0].shape:
+            raise ValueError(f"{self._who}: needs at least one picture (B, 3, n, H, W) of the clips and size it began "
+                             f"with, {tuple(state[0].shape)} each, got {tuple(frames.shape)}. Begin anew with start().")
         features, state = self._features(frames, state)
         return self.readout(features), state
 
@@ -159,7 +162,7 @@ class KDPhys(Network):
         picture, *history, begun = state
         known = begun if not (self.is_live and begun.all()) else None    # asked once, not at every layer
         maps = self.norm(frames_apart(self._changes(picture, frames)))
-        after = [frames[:, :, -1]]
+        after = [frames[:, :, -1].clone()]                           # a camera may use its buffer again
         for pair, attention in enumerate(self.attention):
             for layer in (2 * pair, 2 * pair + 1):
                 maps, later = _looking_back(maps, history[layer], known, clips=clips)
@@ -203,8 +206,10 @@ def _looking_back(maps: Tensor, history: Tensor, begun: Tensor | None, *, clips:
     if begun is not None:
         history = torch.where(begun > 0, history, now[:, :, :1])
     known = torch.cat([history, now], dim=2)
+    later = known[:, :, -past:]
+    later = later if single else later.clone()                       # or a long piece would stay in memory
     earlier = known[:, :, 0] if single else frames_apart(known[:, :, :-past])                # -> (B*n,c,H,W)
     if torch.is_grad_enabled():
-        return torch.cat([earlier, maps[:, back:]], dim=1), known[:, :, -past:]
+        return torch.cat([earlier, maps[:, back:]], dim=1), later
     third.copy_(earlier)                                             # live, every copy counts
-    return maps, known[:, :, -past:]
+    return maps, later

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..data import Batch, ClipStore, Split, Windows
 from ..data.pulses import LabelWindows, SimulatedPulses
+from ..data.windows import SAME_RATE
 from ..models import Network, load_network
 from ..models.codequery import QueryNetwork
 from ..models.heartbeats import Heartbeats
@@ -197,7 +198,7 @@ class DistillRecipe(Recipe):
     recipe_of: Callable[[str], Recipe]
 
     def stages(self, network: Network, store: ClipStore, split: Split) -> list[Stage]:
-        told = {"name": "physnet", "checkpoint": None, **self.settings.get("teacher", {})}
+        told = {"name": None, "checkpoint": None, **self.settings.get("teacher", {})}
         weights = {name: self.losses[name] for name in TAUGHT_WEIGHTS}
         settings = {name: value for name, value in self.losses.items() if name not in weights}
         objective = partial(DistillObjective, weights=weights, **settings)
@@ -206,20 +207,45 @@ class DistillRecipe(Recipe):
         if not any(weights.values()):
             return [dataclasses.replace(student, objective=objective(None))]
         if told["checkpoint"] is not None:
-            return [dataclasses.replace(student, objective=objective(load_network(told["checkpoint"])))]
-        entry, config = find(told["name"]), self.fits["teacher"]
+            return [dataclasses.replace(student, objective=objective(_trained_teacher(**told, store=store)))]
+        entry = find(told["name"] or "physnet")
         if entry.kind != "network":
             raise ValueError(f"recipe: the teacher must be a network, {entry.name} is a method. See 'rppg models'.")
-        with random_state_kept(seed=config.seed):
+        how = self.recipe_of(entry.name)
+        if isinstance(how, DistillRecipe):
+            raise ValueError(f"recipe: {entry.name} has a teacher of its own. Take another network, or train it first "
+                             f"and give its checkpoint.")
+        how = dataclasses.replace(how, fits={**how.fits, list(how.fits)[-1]: self._fit_of(entry.name, how.config)})
+        with random_state_kept(seed=how.config.seed):
             teacher = entry.made_of(network_config(entry.made_of, self.profile, store,
                                                    {"frames": network.config.frames}))
         objective(teacher)                                           # wrong weights are found before it is trained
-        how = self.recipe_of(entry.name)
-        how = dataclasses.replace(how, fits={**how.fits, list(how.fits)[-1]: config})
         *before, last = how.stages(teacher, store, split)
         teaching = [*before, dataclasses.replace(last, name="teacher")]
         return [*(dataclasses.replace(stage, network=stage.network or teacher) for stage in teaching),
                 dataclasses.replace(student, objective=partial(objective, teacher))]
+
+    def _fit_of(self, name: str, own: FitConfig) -> FitConfig:
+        """Return how a teacher is trained: as published, if it is another than PhysNet, but for what was asked for."""
+        asked = self.fits["teacher"]
+        if self.profile != "paper" or name == "physnet":
+            return asked
+        usual = self.recipe_of("kdphys").fits["teacher"]
+        changed = {field.name: getattr(asked, field.name) for field in dataclasses.fields(asked)
+                   if getattr(asked, field.name) != getattr(usual, field.name)}
+        return dataclasses.replace(own, **changed)
+
+
+def _trained_teacher(*, name: str | None, checkpoint: str, store: ClipStore) -> Network:
+    teacher = load_network(checkpoint)
+    if name is not None and find(name).name != teacher.name:
+        raise ValueError(f"recipe: the teacher was to be {name}, and {checkpoint} holds {teacher.name}. Leave one of "
+                         f"them out.")
+    learned, fs = getattr(teacher, "facts", {}).get("fs"), store.records[0].fs
+    if learned is not None and abs(learned - fs) > SAME_RATE * fs:
+        raise ValueError(f"recipe: the teacher in {checkpoint} learned from {learned:g} frames per second, and the "
+                         f"films have {fs:g}. Take films at its rate, or train another teacher.")
+    return teacher
 
 
 def network_config(kind: type[Network], profile: str, store: ClipStore, given: Mapping[str, Any]) -> Network.Config:

@@ -196,7 +196,7 @@ def test_what_is_told_of_the_files_is_true(folder, told):
     for name, facts in told["files"].items():
         data = (folder / name).read_bytes()
         assert facts["bytes"] == len(data) and facts["sha256"] == hashlib.sha256(data).hexdigest()
-        assert facts["ms_per_frame"] > 0 and ("int8" in name or facts["largest_error"] < 1e-4)
+        assert facts["ms_per_frame"] > 0 and ("int8" in name or facts["largest_error"] < 1e-4 * facts["largest_value"])
 
 
 @pytest.mark.slow
@@ -229,13 +229,62 @@ def test_a_network_that_looks_at_whole_clips_has_no_stream(tmp_path):
 def test_what_was_not_exported_cannot_be_loaded(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no export.json. Name a folder that 'rppg export' wrote"):
         exported.load_stream(tmp_path)
-    (tmp_path / "export.json").write_text('{"files": {}}')
+    sound = {"name": "kdphys", "fs": 30.0, "size_px": 36, "frames": 64, "normalise": ["raw"], "target": "change",
+             "files": {}}
+    (tmp_path / "export.json").write_text(json.dumps(sound))
     with pytest.raises(FileNotFoundError, match="holds no stream.int8.onnx. Export again, with --stream and --int8"):
         exported.load_stream(tmp_path, int8=True)
-    for text in ("", "[]", "{}", "[" * 9999):
+    broken = ({"files": 5}, {"files": {"model.onnx": {}}}, {"target": "nonsense"}, {"fs": -1}, {"frames": "64"},
+              {"normalise": ["nonsense"]}, {"size_px": True})
+    for text in ("", "[]", "{}", "[" * 9999, *(json.dumps(sound | change) for change in broken)):
         (tmp_path / "export.json").write_text(text)
         with pytest.raises(ValueError, match=r"export.json cannot be read. Export again"):
             exported.load_exported(tmp_path)
+
+
+@pytest.mark.slow
+def test_an_export_with_fewer_forms_leaves_nothing_of_the_one_before(tmp_path):
+    network = fresh(KDPhys, KDPhys.tiny())
+    export.export(network, tmp_path, stream=True, int8=True)
+    told = export.export(network, tmp_path, int8=True)
+    assert {path.name for path in tmp_path.iterdir()} == {*told["files"], "export.json"} == {
+        "model.onnx", "model.int8.onnx", "export.json"}
+    rows = exported.compared(tmp_path, [Clip(id="one", fs=30, frames=random_pictures(100, 32))])
+    assert [row["graph"] for row in rows] == ["model.onnx"]
+
+
+@pytest.mark.slow
+def test_a_mixture_of_two_exports_and_a_damaged_graph_are_found_out(tmp_path, monkeypatch):
+    export.export(fresh(KDPhys, KDPhys.tiny()), tmp_path, stream=True)
+    write = export.written_whole
+
+    def interrupted(path, *given):
+        if path.name == "stream.onnx":
+            raise KeyboardInterrupt
+        return write(path, *given)
+
+    monkeypatch.setattr(export, "written_whole", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.export(fresh(KDPhys, KDPhys.tiny(), seed=1), tmp_path, stream=True)
+    with pytest.raises(ValueError, match=r"model.onnx is not the file that export.json tells of.* Export again"):
+        exported.load_exported(tmp_path)
+    exported.load_stream(tmp_path)                                   # the first one's, as is told
+    graph = bytearray((tmp_path / "stream.onnx").read_bytes())
+    graph[len(graph) // 2] ^= 1
+    (tmp_path / "stream.onnx").write_bytes(graph)
+    with pytest.raises(ValueError, match=r"stream.onnx is not the file that export.json tells of"):
+        exported.load_stream(tmp_path)
+    monkeypatch.undo()
+    export.export(fresh(KDPhys, KDPhys.tiny(), seed=1), tmp_path, stream=True)
+    exported.load_exported(tmp_path), exported.load_stream(tmp_path)
+
+
+def test_agreement_is_asked_of_small_values_too():
+    network = fresh(KDPhys, KDPhys.tiny())
+    facts = {"largest_error": 1e-7, "largest_value": 2e-6}
+    with pytest.raises(ValueError, match="differs from PyTorch by 1e-07, more than 0.0001 of its largest value, 2e-06"):
+        export._agreed(network, facts)
+    assert export._agreed(network, facts | {"largest_value": 0.01})
 
 
 # privacy

@@ -133,3 +133,27 @@ def test_the_variant_for_any_size_takes_pictures_of_any_size():
 def test_a_past_that_makes_no_sense_is_refused(past):
     with pytest.raises(ValueError, match="kdphys: past must be four whole numbers of frames, 0 or more"):
         small(past=past)
+
+
+def test_a_buffer_that_a_camera_uses_again_changes_nothing():
+    network, clip = KDPhys(KDPhys.tiny()).eval(), torch.rand(1, 3, 64, 32, 32)
+    want, buffer = network(clip), clip[:, :, 0].clone()
+    state, values = network.start(buffer), []
+    for number in range(1, 64):
+        buffer.copy_(clip[:, :, number])
+        value, state = network.resume(buffer[:, :, None], state)
+        values.append(value)
+    torch.testing.assert_close(torch.cat(values, 1), want[:, :-1], atol=1e-5, rtol=0)
+
+
+def test_a_state_holds_no_more_memory_than_it_shows():
+    network, clip = KDPhys(KDPhys.tiny()).eval(), torch.rand(1, 3, 200, 32, 32)
+    _, state = network.resume(clip[:, :, 1:], network.start(clip[:, :, 0]))
+    assert all(part.untyped_storage().nbytes() == part.nbytes for part in state)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 0, 32, 32), (2, 3, 4, 32, 32), (1, 3, 4, 36, 36), (1, 3, 32, 32)])
+def test_pictures_that_do_not_follow_are_refused(shape):
+    network = KDPhys(KDPhys.tiny()).eval()
+    with pytest.raises(ValueError, match=r"kdphys: needs at least one picture \(B, 3, n, H, W\) of the clips and size"):
+        network.resume(torch.zeros(shape), network.start(torch.zeros(1, 3, 32, 32)))
