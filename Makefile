@@ -41,11 +41,11 @@ test check: export OMP_NUM_THREADS = 1
 test check: export MPLBACKEND = Agg
 
 test: setup          ## all tests, the browser's and the notebooks' too (several minutes)
-	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup         ## lint, doctests and the fast tests (a minute or two): before every commit
 	$(BIN)/ruff check .
-	$(PYTEST) -n $(JOBS) --dist loadfile -m "$(FAST)" $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "$(FAST)" $(ARGS)
 
 # From the root of the project, so that links from the notebooks to the book's pages have an end. Our page_config.json
 # switches off the question about news. Only in containers are people root, and there Jupyter wants to be told.

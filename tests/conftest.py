@@ -11,6 +11,17 @@ import pytest
 from rppg_lib import doctor
 from rppg_lib.video.model import GET_IT, face_model_path
 
+LONGEST = ("notebooks/test_reproduces.py", "notebooks/test_run.py", "browser/test_lab.py", "browser/test_book_pages.py",
+           "video/test_hostile_files.py", "models/test_heartbeats_learns.py", "test_book.py", "models/test_export.py",
+           "training/test_real_processes.py", "data/test_build.py")
+"""Files that take a minute and more. They begin first, or one process would be left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first, and leave all else as it was."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
 
 def pytest_runtest_setup(item):
     """Skip a test marked ``realdata("folder", ...)`` where one of its folders is absent."""
