@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from rppg_lib import signal
+from rppg_lib import results, signal
 from rppg_lib.data.normalise import normalise
 from rppg_lib.models import NetworkEstimator
 from rppg_lib.models.kdphys import KDPhys
 from rppg_lib.models.physnet import PhysNet
 from rppg_lib.models.stream import CausalWave, Stream
 from rppg_lib.types import Clip
+
+from ..checkout import ROOT
 
 CONFIGS = {"fixed": KDPhys.Config(size_px=20, frames=32, width=12, dense=8),
            "any size": KDPhys.for_any_size(size_px=20, frames=32, width=12, dense=8),
@@ -235,3 +237,15 @@ def test_a_network_that_gives_nan_is_refused_and_forgotten():
     with pytest.raises(ValueError, match="gave NaN or infinity. Its training went wrong"):
         stream.push(clip[1])
     assert stream.push(clip[2]) is None
+
+
+def test_the_page_tells_the_times_that_were_kept():
+    page = " ".join((ROOT / "book" / "export.md").read_text("utf-8").split())
+    kept = results.load(ROOT / "results" / "bench_live.full.json")
+    alone = {row["run by"]: row for row in kept.tables["alone"] if row["network"] == "kdphys"}
+    film = {row["network run by"]: row for row in kept.tables["end_to_end"] if row["source"] == "mp4"}
+    torch_, onnx = alone["PyTorch"], alone["onnxruntime"]
+    assert f"{torch_['median ms']:.2f} ms in PyTorch, {torch_['times real time']:.0f} times as fast" in page
+    assert f"and {onnx['median ms']:.2f} ms exported, {onnx['times real time']:.0f} times" in page
+    assert f"{film['PyTorch']['mean ms']:.1f} ms on average in PyTorch and {film['onnxruntime']['mean ms']:.1f}" in page
+    assert all(29 < row["95th percentile ms"] < 30 for row in film.values()) and kept.config["cores"] == 1

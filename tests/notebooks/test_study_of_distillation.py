@@ -103,3 +103,20 @@ def test_what_the_page_on_gamma_says_of_training(pairs):
     low, high = (pairs.loc["clean", f"alone, gamma {gamma}", "alone"] for gamma in (0.01, 1.0))
     assert f"({low.r_band:.3f} more, {low.r_band_low:.3f} to {low.r_band_high:.3f})" in page
     assert f"({-high.r_band:.3f} less, {-high.r_band_high:.3f} to {-high.r_band_low:.3f})" in page
+
+
+def test_what_is_said_of_error_against_time():
+    kept = results.load(ROOT / "results" / "study_pareto.small.json")
+    spent = pd.DataFrame(kept.tables["cost"]).set_index("method")
+    errors = pd.DataFrame(kept.tables["errors"]).pivot(index="method", columns="scene", values="error")
+    methods = spent.index[spent.kind == "method"]
+    networks = spent.index[spent.kind == "network"]
+    assert set(errors.still.nlargest(2).index) == {"codequery", "rhythmmamba"}
+    assert errors.still.drop(["codequery", "rhythmmamba"]).max() < 0.5
+    assert set(errors.index[errors.talking < 0.5]) == {"pos", "chrom", "pbv"}
+    assert spent.ms_per_frame[methods].max() < 0.2 * spent.ms_per_frame[networks].min()
+    cells = nbformat.read(ROOT / "notebooks" / "07_distillation.ipynb", 4).cells
+    text = " ".join(" ".join(cell.source for cell in cells).split())
+    student, teacher = spent.ms_per_frame["kdphys"], spent.ms_per_frame["physnet"]
+    assert f"{teacher:.2f} ms a frame against {student:.2f}, and errs less" in text
+    assert errors["all"]["physnet"] < errors["all"]["kdphys"]
