@@ -35,6 +35,7 @@ NETWORK_LOOKS = {
     "tscan": ("#999933", "P"), "deepphys": ("#661100", "X"), "physformer": ("#332288", "^"),
     "rhythmmamba": ("#44AA99", "<"), "codephys": ("#DDAA33", "h"), "codequery": ("#88CCEE", "H"),
     "lqrppg": ("#AA00FF", "p"), "kdphys": ("#CC3311", "*"),
+    "rfacenet": ("#55CC22", "d"),
 }
 """The same for networks; colours are Paul Tol's. A control such as ``physnet, untrained`` has a grey of its own."""
 
@@ -269,6 +270,17 @@ def plot_picture(ax: Axes, image: np.ndarray, *, title: str = "",
         ax.plot(*closed.T, color=colour, linewidth=1.5, label=name)
     if outlines:
         ax.legend(loc="upper right", fontsize=8, framealpha=0.7, facecolor="0.3", labelcolor="white")
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def plot_look(ax: Axes, image: np.ndarray, look: np.ndarray, *, title: str = "") -> Axes:
+    """Draw where a network looks, or which places count, ``(h, w)``, over the picture ``(H, W, 3)`` it looks at."""
+    height, width = image.shape[:2]
+    whole = (-0.5, width - 0.5, height - 0.5, -0.5)
+    ax.imshow(image.mean(-1), cmap="gray", extent=whole)
+    ax.imshow(look, cmap="magma", alpha=0.6, vmin=0, extent=whole, interpolation="bilinear")
     ax.set_title(title)
     ax.set_axis_off()
     return ax

@@ -76,9 +76,9 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
                          f"Networks: see rppg models.")
     how, own = _settings(args.given, entry.made_of, recipe(args.name, args.profile))
     store = ClipStore.open(args.data) if args.data else _simulated(args)
-    with random_state_kept(seed=how.config.seed):
-        network = entry.made_of(network_config(entry.made_of, args.profile, store, own))
     split = split_subjects(store.subjects, shares=SHARES, seed=how.config.seed)
+    with random_state_kept(seed=how.config.seed):
+        network = entry.made_of(network_config(entry.made_of, args.profile, store, own, people=len(split.train)))
     stages = how.stages(network, store, split)
     folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
     _write_people(folder, store, split, fresh=args.fresh)            # first: a killed training has a checkpoint, too

@@ -73,6 +73,7 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8
 CALLS = {
     "rate": (lambda ax: plots.plot_rate(ax, measured()), "time (s)", "heart rate (bpm)"),
     "picture": (lambda ax: plots.plot_picture(ax, PICTURE), "", ""),
+    "look": (lambda ax: plots.plot_look(ax, PICTURE, np.ones((2, 3))), "", ""),
     "map": (lambda ax: plots.plot_map(ax, PICTURE[..., 0] / 255, label="perfusion"), "", ""),
     "wave": (lambda ax: plots.plot_wave(ax, np.sin(T), fs=30), "time (s)", ""),
     "trace": (lambda ax: plots.plot_trace(ax, np.ones((300, 3)), fs=30), "time (s)", "mean skin colour (0-255)"),
@@ -343,3 +344,13 @@ def test_outlines_are_closed_and_named_on_the_picture(ax):
     plots.plot_picture(ax, PICTURE, outlines={"cheek": square})
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), [*square, square[0]])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cheek"]
+
+
+def test_where_a_network_looks_lies_over_the_whole_picture(ax):
+    look = np.zeros((2, 3))
+    look[0, 2] = 1
+    plots.plot_look(ax, PICTURE, look, title="student")
+    below, above = ax.get_images()
+    assert list(below.get_extent()) == list(above.get_extent()) == [-0.5, 29.5, 19.5, -0.5]
+    assert "student" in {ax.get_title(loc=place) for place in ("left", "center")}
+    np.testing.assert_array_equal(above.get_array(), look)

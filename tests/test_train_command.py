@@ -443,3 +443,23 @@ def test_with_profile_paper_a_teacher_is_trained_as_published_but_for_what_was_a
     split = split_subjects(stores["mine"].subjects, shares=train_command.SHARES, seed=0)
     *_, teaching, _ = how.stages(network, stores["mine"], split)
     assert teaching.name == "teacher" and teaching.config == dataclasses.replace(recipe(name, "paper").config, epochs=3)
+
+
+TINY_FACES = ["-p", "frames=64", "-p", "width=8", "-p", "epochs=2", "-p", "batch=2"]
+
+
+def test_rfacenet_learns_who_is_trained_on_and_judges_others(stores, tmp_path):
+    text = call(train_command.train, "rfacenet", "--data", stores["mine"].path, "--out", tmp_path, *TINY_FACES)
+    assert [line.split()[:2] for line in text.splitlines()[1:3]] == [["rfacenet", "2"], ["pos", "2"]]
+    people = json.loads((tmp_path / "people.json").read_text())
+    assert load_network(tmp_path).config.people == len(people["train"])
+    last = results.load(next(tmp_path.glob("train_rfacenet.*.json"))).tables["history"][-1]
+    assert {"pulse", "rate", "person", "watched_recognised", "watched_scale_rate"} <= set(last)
+    assert 0 <= last["watched_recognised"] <= 1 and "validation_person" not in last
+
+
+def test_too_few_places_for_the_people_are_said_before_the_training(stores, tmp_path):
+    with pytest.raises(ValueError, match="people are trained on, and the network tells 2 apart. Build it with"):
+        call(train_command.train, "rfacenet", "--data", stores["mine"].path, "--out", tmp_path / "run", *TINY_FACES,
+             "-p", "people=2")
+    assert not (tmp_path / "run").exists()

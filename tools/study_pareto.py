@@ -56,7 +56,7 @@ REPEATS = 5
 def made(name: str) -> Network:
     """Return the small network of a name, untrained."""
     kind = registry.find(name).made_of
-    return kind(network_config(kind, "quick", films(), {"frames": FRAMES}))
+    return kind(network_config(kind, "quick", films(), {"frames": FRAMES}, people=len(LEARNERS) - len(WATCHED)))
 
 
 def work(task: tuple[str, int]) -> list[dict[str, Any]]:

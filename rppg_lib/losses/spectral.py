@@ -79,7 +79,7 @@ def spectral_cross_entropy(pred: Tensor, target: Tensor, *, fs: float, form: Lit
     [4.8, 4.9, 5.0]
     """
     logits = _log_shares("spectral_cross_entropy", pred, fs=fs, form=form)
-    rate = _rates("spectral_cross_entropy", target, pred, fs=fs)
+    rate = rates_of("spectral_cross_entropy", target, pred, fs=fs)
     nearest = (rate.nan_to_num(LOW_BPM) - LOW_BPM).round().clamp(0, HIGH_BPM - LOW_BPM).long()
     return -logits.gather(-1, nearest[:, None])[:, 0] + 0 * rate     # a label of NaN has no rate
 
@@ -109,7 +109,7 @@ def label_distribution(pred: Tensor, target: Tensor, *, fs: float, sigma_bpm: fl
     """
     check_positive("label_distribution", sigma_bpm=sigma_bpm)
     found = _log_shares("label_distribution", pred, fs=fs, form=form)
-    rate = _rates("label_distribution", target, pred, fs=fs).clamp(LOW_BPM, HIGH_BPM)
+    rate = rates_of("label_distribution", target, pred, fs=fs).clamp(LOW_BPM, HIGH_BPM)
     away = (_grid(1.0, found) - rate[:, None]) / sigma_bpm
     wanted = torch.log_softmax(-away.square() / 2, -1)
     return (wanted.exp() * (wanted - found)).sum(-1)
@@ -138,7 +138,7 @@ def snr_loss(pred: Tensor, target: Tensor, *, fs: float, width_bpm: float = 6.0)
     """
     check_positive("snr_loss", width_bpm=width_bpm)
     pred = check_wave("snr_loss", pred, name="pred")
-    rate = _rates("snr_loss", target, pred, fs=fs)[:, None]
+    rate = rates_of("snr_loss", target, pred, fs=fs)[:, None]
     grid = torch.arange(SNR_LOW_BPM, SNR_HIGH_BPM + 1, device=pred.device, dtype=pred.dtype)
     share = _shares(power_spectrum(standardise(pred), fs=fs, bpm=grid))
     near = ((grid - rate).abs() <= width_bpm) | ((grid - 2 * rate).abs() <= width_bpm)
@@ -194,7 +194,7 @@ def _log_shares(who: str, pred: Tensor, *, fs: float, form: str) -> Tensor:
 
 
 @torch.no_grad()
-def _rates(who: str, target: Tensor, pred: Tensor, *, fs: float) -> Tensor:
+def rates_of(who: str, target: Tensor, pred: Tensor, *, fs: float) -> Tensor:
     """Return the true rates in bpm ``(B,)``: as given, or at the spectral peaks of label waves."""
     if not isinstance(target, Tensor) or target.ndim not in (1, 2) or len(target) != len(pred):
         came = tuple(target.shape) if isinstance(target, Tensor) else type(target).__name__

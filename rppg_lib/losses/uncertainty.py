@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +22,9 @@ class UncertaintyWeights(nn.Module):
 
     Args:
         kinds: name of each loss -> ``"regression"`` or ``"classification"``.
+        starts: scales to start from, of losses far from 1; the others start at 1.
 
-    What is learnt is ``log s^2``, zero at the start, so that ``s`` stays positive. Give it no weight decay.
+    What is learnt is ``log s^2``, so that ``s`` stays positive. Give it no weight decay.
 
     Reference: Kendall et al. 2018 (``kendall2018uncertainty``), Zhu et al. 2024 (``zhu2024rfacenet``).
 
@@ -40,14 +43,17 @@ class UncertaintyWeights(nn.Module):
     {'pulse': 0.45, 'rate': 10.0, 'person': 3.0}
     """
 
-    def __init__(self, kinds: Mapping[str, str]):
+    def __init__(self, kinds: Mapping[str, str], *, starts: Mapping[str, float] = MappingProxyType({})):
         super().__init__()
         wrong = {name: kind for name, kind in kinds.items() if kind not in KINDS}
         if wrong or not kinds:
             raise ValueError(f"UncertaintyWeights: needs a kind for each loss, one of {', '.join(KINDS)}; "
                              f"got {wrong or dict(kinds)}.")
+        if odd := {name: scale for name, scale in starts.items() if name not in kinds or not 0 < scale < math.inf}:
+            raise ValueError(f"UncertaintyWeights: starts must be scales above 0 of {', '.join(kinds)}, got {odd}.")
         self.kinds = dict(kinds)
-        self.log_variance = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in kinds})
+        self.log_variance = nn.ParameterDict(
+            {name: nn.Parameter(torch.tensor(2 * math.log(starts.get(name, 1.0)))) for name in kinds})
 
     def forward(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weighted terms; their sum is what to minimise."""

@@ -23,7 +23,7 @@ from .checkpoint import Checkpoints, Progress
 from .config import FitConfig, Fitted, TrainingData
 from .device import accelerator_for, random_state_kept
 from .learner import Learner, frozen_parts, train_mode
-from .objective import Objective
+from .objective import Objective, loss_of
 from .order import Order, Step, ahead, draw_seed
 from .state import State, identity_of, makers, restored, save_weights
 from .validate import validate
@@ -133,7 +133,7 @@ class _Training:
                 weight = len(share) / step.samples
                 values = self.checked(terms, batch, weight)
                 # Processes' gradients are averaged, so each sample counts alike only after times their number.
-                self.accelerator.backward(sum(terms.values()) * weight * self.world)
+                self.accelerator.backward(loss_of(terms) * weight * self.world)
             sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
         norm = self.accelerator.clip_grad_norm_(self.state.learned, self.config.clip_norm or math.inf)
         if self.state.scaler is None and not torch.isfinite(norm):
@@ -162,7 +162,7 @@ class _Training:
         now = self.progress
         means = {name: value / now.samples for name, value in now.sums.items()}
         row = {"epoch": now.epoch + 1, "step": now.step, "lr": self.state.schedule.get_last_lr()[0],
-               "loss": sum(means.values()), **means}
+               "loss": loss_of(means), **means}
         if self.data.validation is not None:
             broadcast(list(self.learner.buffers()))                  # BatchNorm's: all processes judge one network
             judged = validate(self.learner, self.data.validation, self.accelerator, batch=self.config.batch)

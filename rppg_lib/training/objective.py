@@ -42,12 +42,17 @@ LOSSES: dict[str, Loss] = {
 """Losses by name: ``(pred (B, T), truth (B, T), fs) -> (B,)``. DILATE is of standardised waves, and per frame."""
 
 
+WATCHED = "watched_"
+"""Begins the names of terms that are only looked at: they are in the history, and no part of the loss."""
+
 RESERVED = ("epoch", "step", "lr", "loss", "hr_error_bpm", "wave_r", "unread")
 """Columns of the history that terms may not take."""
 
 
 class Objective(nn.Module):
     """What is minimised: the sum of named terms, each a mean over the clips of the batch.
+
+    Terms whose names begin with ``watched_`` are no part of the sum: a share of right answers, for example.
 
     Write ``forward``. Everything else has a sensible beginning:
 
@@ -95,6 +100,11 @@ class Objective(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__}: needs forward(output, truth, batch) -> dict of terms. "
                                   f"Write it.")
+
+
+def loss_of(terms: Mapping[str, Any]) -> Any:
+    """Return the sum of the terms, without those that are only watched."""
+    return sum(term for name, term in terms.items() if not name.startswith(WATCHED))
 
 
 def check_terms(terms: Any, objective: nn.Module) -> None:

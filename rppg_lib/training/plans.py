@@ -28,6 +28,7 @@ from .config import FitConfig, TrainingData
 from .device import random_state_kept
 from .distill import WEIGHTS as TAUGHT_WEIGHTS
 from .distill import DistillObjective
+from .faces import FaceObjective
 from .levels import LearnedLabelsObjective, LevelsObjective
 from .objective import WaveObjective
 from .stages import Stage
@@ -218,7 +219,7 @@ class DistillRecipe(Recipe):
         how = dataclasses.replace(how, fits={**how.fits, list(how.fits)[-1]: self._fit_of(entry.name, how.config)})
         with random_state_kept(seed=how.config.seed):
             teacher = entry.made_of(network_config(entry.made_of, self.profile, store,
-                                                   {"frames": network.config.frames}))
+                                                   {"frames": network.config.frames}, people=len(split.train)))
         objective(teacher)                                           # wrong weights are found before it is trained
         *before, last = how.stages(teacher, store, split)
         teaching = [*before, dataclasses.replace(last, name="teacher")]
@@ -248,13 +249,28 @@ def _trained_teacher(*, name: str | None, checkpoint: str, store: ClipStore) -> 
     return teacher
 
 
-def network_config(kind: type[Network], profile: str, store: ClipStore, given: Mapping[str, Any]) -> Network.Config:
+@dataclass(frozen=True, kw_only=True)
+class FaceRecipe(Recipe):
+    """One stage that learns the pulse, its rate and who it is: ``losses`` are settings of
+    :class:`~rppg_lib.training.faces.FaceObjective`.
+    """
+
+    def stages(self, network: Network, store: ClipStore, split: Split) -> list[Stage]:
+        (name, config), = self.fits.items()
+        objective = FaceObjective(split.train, **self.losses)
+        objective.check(network)
+        return [Stage(name=name, objective=objective, config=config, data=_pictures(network, store, split, config))]
+
+
+def network_config(kind: type[Network], profile: str, store: ClipStore, given: Mapping[str, Any], *,
+                   people: int) -> Network.Config:
     """Return the config of a network for the pictures of a store: its published size, or in quick its small one.
 
     Pictures may be larger than the network wants them; they are averaged. Smaller ones it takes as they are.
 
     Args:
         given: settings in place of the config's.
+        people: so many are trained on: a network that tells people apart has a place for each.
     """
     sizes = {record.size_px for record in store.records}
     width, height = sizes.pop()
@@ -262,6 +278,8 @@ def network_config(kind: type[Network], profile: str, store: ClipStore, given: M
         raise ValueError(f"train: needs square pictures of one size, {store.path} has others. "
                          f"Build it with one size_px.")
     config = kind.small() if profile == "quick" else kind.Config()
+    if hasattr(config, "people"):
+        given = {"people": max(people, 2), **given}
     size_px = given.get("size_px", width if profile == "quick" else min(width, config.size_px))
     if isinstance(size_px, int) and size_px > width:
         raise ValueError(f"train: pictures of the store have {width} px and cannot become larger; got "

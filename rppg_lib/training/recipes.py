@@ -11,11 +11,12 @@ from ..models import Network
 from ..models.codequery import QueryNetwork
 from ..models.kdphys import KDPhys
 from ..models.lqrppg import LQrPPG
+from ..models.rfacenet import RFaceNet
 from ..registry import find, near_miss
 from .config import FitConfig
 from .distill import WEIGHTS as TAUGHT_WEIGHTS
 from .levels import WEIGHTS
-from .plans import LABELS, DistillRecipe, LevelsRecipe, QueryRecipe, Recipe, WaveRecipe
+from .plans import LABELS, DistillRecipe, FaceRecipe, LevelsRecipe, QueryRecipe, Recipe, WaveRecipe
 
 PROFILES = ("quick", "full", "paper")
 
@@ -24,6 +25,7 @@ _QUERY = {"alpha": 2.0, "beta": 0.1, "distill": 1.0, "shape": 0.1, "form": "fiel
 _QUERY_OURS = _QUERY | {"alpha": 0.5, "shape": 1.0}      # with few films the spectrum must not outweigh the wave
 _TAUGHT = {"wave": "dilate", "alpha": 0.5, "gamma": 0.3, **TAUGHT_WEIGHTS, "gate": False, "warmup": 2}
 _TAUGHT_OURS = _TAUGHT | {"wave": "pearson"}             # a student learns more from correlation, see notebook 07
+_FACES = {"rate": True, "rate_bpm": 20.0, "smoothing": 0.1}
 _TOOLBOX = "liu2023rppgtoolbox"
 
 
@@ -72,10 +74,16 @@ PAPER: dict[str, Recipe] = {
         "paper", FitConfig(epochs=30, batch=4, lr=9e-3, optimiser="adam"),
         FitConfig(epochs=30, batch=16, lr=1e-3, keep="last"), losses=_TAUGHT, source="sahoo2025kdphys",
         note="only the abstract could be read: the teacher is trained as public code trains PhysNet, all else is ours"),
+    "rfacenet": FaceRecipe(
+        losses={"rate": True, "rate_bpm": 1.0, "smoothing": 0.0}, source="zhu2024rfacenet",
+        fits={"network": FitConfig(epochs=30, batch=16, lr=1e-5, weight_decay=5e-5, optimiser="adam",
+                                   schedule="constant")},
+        note="as for VIPL-HR; how many epochs is not told"),
 }
 """As published, for real data sets."""
 
 FULL = FitConfig(epochs=20, batch=8, lr=1e-3, weight_decay=1e-4, clip_norm=1.0, augment=Augment(), patience=6)
+LAST = dataclasses.replace(FULL, keep="last", patience=None)
 QUICK = FitConfig(epochs=8, batch=4, lr=5e-3, clip_norm=1.0)
 VARIED = dataclasses.replace(QUICK, epochs=12, batch=2, lr=6e-3, keep="last", augment=Augment())
 HEARTBEATS = FitConfig(batch=8, lr=1e-3, optimiser="adam", schedule="cosine")
@@ -85,17 +93,18 @@ OURS: dict[str, dict[type, Recipe]] = {
                                    {"warmup_steps": 50, "revive_after": 50}),
               LQrPPG: LevelsRecipe(losses=WEIGHTS, fits={"refine": VARIED}),
               KDPhys: _distill("quick", VARIED, VARIED),
+              RFaceNet: FaceRecipe(losses=_FACES, fits={"network": VARIED}),
               Network: _wave(_WAVE, QUICK)},
-    "full": {QueryNetwork: _query(8000, dataclasses.replace(HEARTBEATS, epochs=5),
-                                  dataclasses.replace(FULL, keep="last", patience=None), {}),
+    "full": {QueryNetwork: _query(8000, dataclasses.replace(HEARTBEATS, epochs=5), LAST, {}),
              LQrPPG: LevelsRecipe(losses=WEIGHTS, fits={"refine": FULL}),
-             KDPhys: _distill("full", FULL, dataclasses.replace(FULL, keep="last", patience=None)),
+             KDPhys: _distill("full", FULL, LAST),
+             RFaceNet: FaceRecipe(losses=_FACES, fits={"network": LAST}),
              Network: _wave(_WAVE, FULL)},
 }
 """Ours, by kind of network, the first that fits: of networks that ask a codebook, of the one that guesses labels from
-coarse to fine, of the student, of all others. Those that ask keep the last weights: their distillation has a target
-that itself learns and grows, so the smallest loss is an early one and says little. So does the student, whose first
-epochs minimise another loss."""
+coarse to fine, of the student, of the one that learns faces, of all others. Those that ask keep the last weights: their
+distillation has a target that itself learns and grows, so the smallest loss is an early one and says little. So do the
+student, whose first epochs minimise another loss, and the one that learns faces, whose loss is always weighed anew."""
 
 
 def recipe(name: str, profile: str) -> Recipe:

@@ -12,6 +12,7 @@ from accelerate.utils import gather_object
 from ..signal import hr_from_spectrum
 from .config import Samples
 from .learner import Learner
+from .objective import loss_of
 from .order import ahead
 
 READ = ("hr_error_bpm", "wave_r")
@@ -40,7 +41,7 @@ def validate(learner: Learner, samples: Samples, accelerator: Accelerator, *, ba
             rates = _rates(data.label, fs=data.fs), _rates(pulse, fs=data.fs)
             errors = np.abs(rates[0] - rates[1])
             for i, (index, r) in enumerate(zip(share, _correlations(pulse, truth))):
-                rows.append((index, {"loss": sum(means.values()), **means, "hr_error_bpm": errors[i], "wave_r": r}))
+                rows.append((index, {"loss": loss_of(means), **means, "hr_error_bpm": errors[i], "wave_r": r}))
     rows = [row for _, row in sorted(gather_object(rows), key=lambda row: row[0])]
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     unread = np.isnan([columns[name] for name in READ]).any(0)

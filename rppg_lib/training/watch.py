@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .objective import loss_of
+
 
 class Watch:
     """Shows steps, losses and the validation's error on a bar (standard error), and keeps curves in ``folder``."""
@@ -24,7 +26,7 @@ class Watch:
 
     def step(self, number: int, terms: dict[str, float], *, lr: float) -> None:
         """A step is done."""
-        loss = sum(terms.values())
+        loss = loss_of(terms)
         self.bar.set_postfix({"loss": f"{loss:.3f}"} | self.validated, refresh=False)
         self.bar.update(1)
         self._draw({"train/loss": loss, "lr": lr} | {f"train/{name}": value for name, value in terms.items()}, number)

@@ -5,7 +5,7 @@ import torch
 
 from rppg_lib import registry
 from rppg_lib.models import pulse_of
-from rppg_lib.models.maps import with_maps
+from rppg_lib.models.maps import grad_cam, with_maps
 
 from .tiny import Tiny
 
@@ -65,3 +65,69 @@ def test_a_network_without_named_layers_says_so_and_hooks_go_when_a_call_fails()
     with pytest.raises(ValueError, match="physnet"):
         with_maps(network, torch.zeros(1, 3, 63, 32, 32))
     assert not any(module._forward_hooks for module in network.modules())
+
+
+# which places count
+
+class Corner(Tiny):
+    """Reads the upper left quarter of the picture and nothing else."""
+
+    map_layers = ("shown",)
+
+    def __init__(self):
+        super().__init__()
+        self.shown = torch.nn.Conv3d(3, 2, 1)
+
+    def forward(self, frames):
+        return self.shown(frames)[:, 0, :, :4, :4].mean((-2, -1))
+
+
+def test_only_the_places_that_are_read_count():
+    torch.manual_seed(0)
+    look = grad_cam(Corner(), torch.randn(2, 3, 64, 8, 8))
+    assert look.shape == (2, 8, 8) and look[:, :4, :4].sum() > 0
+    assert look[:, 4:].sum() == look[:, :, 4:].sum() == 0
+
+
+def test_a_place_counts_by_what_its_maps_do_to_the_strength_of_the_pulse():
+    network, frames = made("physnet")
+    network, frames = network.double(), frames[:1].double()
+    layer = network.get_submodule(network.map_layers[-1])
+    look = grad_cam(network, frames)[0]
+
+    def strength(row, column, by):
+        def louder(module, given, out):
+            out = out.clone()
+            out[..., row, column] *= 1 + by
+            return out
+        handle = layer.register_forward_hook(louder)
+        with torch.no_grad():
+            wave = network(frames)
+        handle.remove()
+        return (wave - wave.mean()).square().sum().item()
+
+    size = look.shape[-1]
+    slopes = torch.tensor([[(strength(i, j, 1e-5) - strength(i, j, -1e-5)) / 2e-5 for j in range(size)]
+                           for i in range(size)])
+    torch.testing.assert_close(look, slopes.relu().double(), rtol=1e-3, atol=1e-6 * float(slopes.abs().max()))
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_asking_which_places_count_leaves_the_network_as_it_was(name):
+    network, frames = made(name)
+    network.train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with torch.no_grad():                                            # as within an evaluation
+        look = grad_cam(network, frames)
+    assert look.shape[0] == 2 and look.ndim == 3 and look.isfinite().all() and (look >= 0).all() and look.any()
+    assert network.training and all(weight.grad is None for weight in network.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert not any(module._forward_hooks for module in network.modules()) and not look.requires_grad
+
+
+def test_another_part_can_be_asked_and_one_that_is_not_there_is_refused():
+    network, frames = made("rfacenet")
+    before, after = (grad_cam(network, frames, layer=layer) for layer in ("encoder.7", "fusion"))
+    assert before.shape == after.shape and not torch.equal(before, after)
+    with pytest.raises(ValueError, match="grad_cam: rfacenet has no part 'fusoin'. Did you mean 'fusion'"):
+        grad_cam(network, frames, layer="fusoin")

@@ -154,6 +154,19 @@ def test_an_objective_may_learn_weights_of_its_own():
     assert all(scale < 0.5 for scale in objective.weigh.scales().values())           # they began at 1
 
 
+def test_a_watched_term_is_in_the_history_and_changes_neither_loss_nor_weights(tmp_path):
+    class Watched(Square):
+        def forward(self, output, truth, batch):
+            return super().forward(output, truth, batch) | {"watched_size": 100 * output.square().mean()}
+
+    plain, watched = (train(Tiny(), objective, epochs=2, folder=tmp_path / name)
+                      for name, objective in (("plain", Square()), ("watched", Watched())))
+    assert same(bits(plain.network), bits(watched.network))
+    for one, other in zip(plain.history, watched.history):
+        assert {name: other[name] for name in one} == one
+        assert set(other) - set(one) == {"watched_size", "validation_watched_size"} and other["watched_size"] > 1
+
+
 def test_a_teacher_inside_an_objective_is_neither_trained_nor_in_training_mode():
     class Imitate(Objective):
         def __init__(self, teacher):
