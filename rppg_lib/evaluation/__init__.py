@@ -19,12 +19,14 @@ from .agreement import BlandAltman, bland_altman
 from .audit import LabelAudit, RecordingAudit, audit
 from .label_files import Labelled, Unread, read_labels
 from .predictions import Prediction, read_predictions
+from .probe import Probe, identity_probe
 from .readout import FIELD, FIELD_2023, FINE, ReadOut
 from .run import evaluate, score_waves
 from .score import ScoreReport, score_file
 from .summary import METRICS, summarise
 from .waveform import wave_correlations
 
-__all__ = ["FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "LabelAudit", "Labelled", "Prediction", "ReadOut",
-           "RecordingAudit", "ScoreReport", "Unread", "audit", "bland_altman", "evaluate", "read_labels",
-           "read_predictions", "score_file", "score_waves", "summarise", "wave_correlations"]
+__all__ = ["FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "LabelAudit", "Labelled", "Prediction", "Probe",
+           "ReadOut", "RecordingAudit", "ScoreReport", "Unread", "audit", "bland_altman", "evaluate",
+           "identity_probe", "read_labels", "read_predictions", "score_file", "score_waves", "summarise",
+           "wave_correlations"]
