@@ -414,7 +414,6 @@ def test_codephys_may_teach_with_both_of_its_stages(stores, tmp_path):
 
 @pytest.mark.parametrize("words, text", [
     (("-p", "teacher.name=pos"), "the teacher must be a network, pos is a method"),
-    (("-p", "teacher.name=deepphys"), "the teacher deepphys names no maps to look at"),
     (("-p", "teacher.name=kdphys"), "kdphys has a teacher of its own. Take another network"),
     (("-p", "gamma=0"), "DistillObjective: gamma must be a number above 0, got 0")])
 def test_a_teacher_that_cannot_teach_is_said_before_the_training(stores, tmp_path, words, text):

@@ -119,6 +119,7 @@ class CodeQuery(QueryNetwork):
         self.backbone = _without_readout(self._who, self.config)
         for name in ("normalise", "size_is_free", "min_px", "no_compile"):
             setattr(self, name, getattr(self.backbone, name))
+        self.map_layers = tuple(f"backbone.{layer}" for layer in self.backbone.map_layers)
         self.min_frames = max(2 * STEP, self.backbone.min_frames)
         self.multiple_of = max(STEP, self.backbone.multiple_of)
         self.adapt = nn.Sequential(nn.Conv1d(self.backbone.feature_channels, self.config.dim, 1),

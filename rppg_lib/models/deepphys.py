@@ -31,6 +31,7 @@ class DeepPhys(Network):
     min_frames: ClassVar = 2
     min_px: ClassVar = 10
     size_is_free: ClassVar = False
+    map_layers: ClassVar = ("motion.1", "motion.3")
     published: ClassVar = Published(frames=180, size_px=72, params=2_228_643, gmacs=40.87, source="liu2023rppgtoolbox",
                                     note="public code; 0.533 M parameters at 36 px, the paper's size")
 

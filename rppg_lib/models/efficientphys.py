@@ -43,6 +43,7 @@ class EfficientPhys(Network):
     min_frames: ClassVar = 2
     min_px: ClassVar = 10
     size_is_free: ClassVar = False
+    map_layers: ClassVar = ("motion.1", "motion.3")
     published: ClassVar = Published(frames=180, size_px=72, params=2_163_081, gmacs=20.64, source="liu2023rppgtoolbox",
                                     note="public code, fed 181 frames; 4,030,857 parameters at 96 px")
 

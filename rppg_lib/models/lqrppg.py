@@ -68,6 +68,7 @@ class LQrPPG(Network):
     normalise: ClassVar = ("standard",)
     target: ClassVar = "wave"
     after_features: ClassVar = ("last",)
+    map_layers: ClassVar = ("stem", "embed")
     published: ClassVar = Published(frames=160, size_px=128, params=405_453, gmacs=9.06, source="sung2026lqrppg",
                                     note="public code; MACs as thop counts them, without the Mamba layers; of the "
                                          "parameters it sees 134,093",

@@ -112,6 +112,7 @@ class RhythmMamba(Network):
     target: ClassVar = "wave"
     after_features: ClassVar = ("last",)
     multiple_of: ClassVar = 2
+    map_layers: ClassVar = ("stem", "embed")
     published: ClassVar = Published(frames=160, size_px=128, params=4_922_125, gmacs=12.83, source="zou2025rhythmmamba",
                                     note="public code; MACs as thop counts them, without the Mamba layers; of the "
                                          "parameters it sees 1,065,229")

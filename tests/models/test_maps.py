@@ -12,8 +12,8 @@ from .tiny import Tiny
 LOOKED_AT = [name for name, entry in registry.available("network").items() if entry.made_of.map_layers]
 
 
-def test_the_student_and_the_networks_that_may_teach_it_can_be_looked_at():
-    assert {"kdphys", "physnet", "codephys", "physformer"} <= set(LOOKED_AT)
+def test_every_network_can_be_looked_at():
+    assert set(LOOKED_AT) == set(registry.available("network")) - {"codequery"}      # it has those of its backbone
 
 
 def made(name):
@@ -35,7 +35,7 @@ def test_maps_come_shallow_layers_first_and_the_pulse_is_the_same(name):
     for each in maps:
         assert each.ndim == 5 and each.shape[0] == 2 and each.isfinite().all()
         assert each.shape[2] in (16, 32, 64) and 1 < each.shape[3] <= frames.shape[3]
-    assert maps[0].shape[3] > maps[-1].shape[3] or name == "factorizephys"
+    assert maps[0].shape[3] > maps[-1].shape[3] or name in ("factorizephys", "lqrppg", "rhythmmamba")
     assert not any(module._forward_hooks for module in network.modules())
 
 
@@ -123,6 +123,12 @@ def test_asking_which_places_count_leaves_the_network_as_it_was(name):
     assert network.training and all(weight.grad is None for weight in network.parameters())
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert not any(module._forward_hooks for module in network.modules()) and not look.requires_grad
+
+
+def test_a_codebook_on_another_network_shows_what_that_one_looks_at():
+    network, frames = made("codequery")
+    assert network.map_layers == ("backbone.encoder.6", "backbone.encoder.9")
+    assert grad_cam(network, frames).shape == (2, 4, 4)
 
 
 def test_another_part_can_be_asked_and_one_that_is_not_there_is_refused():

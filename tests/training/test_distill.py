@@ -15,6 +15,7 @@ from rppg_lib.training import FitConfig, TrainingData, fit
 from rppg_lib.training.distill import DistillObjective
 from rppg_lib.training.learner import Learner, own_state, train_mode
 
+from ..models.tiny import Tiny
 from .small import FRAMES, clip
 
 FS = 30.0
@@ -170,8 +171,8 @@ def test_a_setting_that_makes_no_sense_is_refused(settings, message):
 def test_a_teacher_that_cannot_teach_is_refused():
     with pytest.raises(ValueError, match="needs a teacher for attention, similarity and imitate"):
         DistillObjective(None)
+    with pytest.raises(ValueError, match="tiny names no maps to look at.* take one that does: .*physnet"):
+        DistillObjective(Tiny())
     told = EfficientPhys(EfficientPhys.Config(size_px=16, frames=32, width=8, dense=4))
-    with pytest.raises(ValueError, match="efficientphys names no maps to look at.* take one that does: .*physnet"):
-        DistillObjective(told)
     with pytest.raises(ValueError, match="physnet estimates the wave, its teacher efficientphys only changes"):
         said(DistillObjective(told, weights={"attention": 0, "similarity": 0}), teacher(), batch_of())
