@@ -158,6 +158,19 @@ def test_who_it_is_never_reaches_the_pulse_branch():
     assert all(weight.grad is None for weight in [*network.encoder.parameters(), *network.decoder.parameters()])
 
 
+def test_the_face_is_seen_in_standardised_pictures_and_the_pulse_in_differences():
+    network, fed = net().eval(), pictures()
+    other = fed.clone()
+    other[:, :3] = fed[:, :3].flip(2)                                # other differences, the same face
+    assert torch.equal(network(other).person, network(fed).person)
+    assert not torch.equal(network(other).pulse, network(fed).pulse)
+    other = fed.clone()
+    other[:, 3:] = fed[:, 3:].flip(-1)                               # another face
+    assert not torch.equal(network(other).person, network(fed).person)
+    apart = net(fuse_at=0).eval()
+    assert torch.equal(apart(other).pulse, apart(fed).pulse)
+
+
 def test_noise_is_another_each_time_while_training_and_none_afterwards():
     network, fed = net(contour="noise"), pictures()
     assert not torch.equal(network(fed).pulse, network(fed).pulse)

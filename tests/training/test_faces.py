@@ -82,6 +82,7 @@ def test_a_scale_can_start_where_the_error_is():
     log = torch.tensor(20.0).log().item()
     assert started["rate"].item() - log == pytest.approx(plain["rate"].item() / 400)
     assert started["pulse"] == plain["pulse"]
+    assert plain["rate"].item() == pytest.approx(24 ** 2 / 2, rel=0.03)      # 66 for 90, and 90 for 66
 
 
 def test_strangers_are_asked_for_their_pulse_only_and_only_when_it_is_judged():
