@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -133,6 +134,7 @@ class RFaceNet(PhysNet):
             if c.frames % c.pictures:
                 raise ValueError(f"{self._who}: {c.frames} frames cannot be averaged into {c.pictures} pictures. Take "
                                  f"a number that divides them.")
+            self.multiple_of = math.lcm(self.multiple_of, c.pictures)
             self.compress = TemporalCompressor(c.pictures)
             self.identity = _identity_branch(3 * c.pictures, c.width)
             self.classifier = nn.Linear(c.width, c.people)

@@ -49,3 +49,9 @@ def test_an_unknown_kind_or_loss_is_refused():
         UncertaintyWeights({"a": "ranking"})
     with pytest.raises(ValueError, match="knows a, got b. Name every loss when making it"):
         UncertaintyWeights({"a": "regression"})({"b": torch.tensor(1.0)})
+
+
+@pytest.mark.parametrize("starts", [{"rate": 0.0}, {"rate": -1.0}, {"rate": float("inf")}, {"person": 2.0}])
+def test_a_scale_to_start_from_must_be_above_0_and_of_a_loss_there_is(starts):
+    with pytest.raises(ValueError, match="UncertaintyWeights: starts must be scales above 0 of rate, got"):
+        UncertaintyWeights({"rate": "regression"}, starts=starts)

@@ -190,6 +190,13 @@ def test_settings_that_make_no_sense_are_refused(settings, text):
         net(**settings)
 
 
+def test_a_clip_that_cannot_be_parted_into_its_mean_pictures_is_refused():
+    network = net(frames=60, pictures=5).eval()
+    assert network(pictures(40)).pulse.shape == (2, 40)
+    with pytest.raises(ValueError, match="rfacenet: needs at least 8 frames, in multiples of 20, got 48"):
+        network(pictures(48))
+
+
 def test_a_network_without_the_branch_has_no_face_to_show():
     with pytest.raises(ValueError, match="rfacenet: has no identity branch with contour='noise'"):
         net(contour="noise").face(pictures())
