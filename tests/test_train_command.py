@@ -447,6 +447,11 @@ def test_with_profile_paper_a_teacher_is_trained_as_published_but_for_what_was_a
 TINY_FACES = ["-p", "frames=64", "-p", "width=8", "-p", "epochs=2", "-p", "batch=2"]
 
 
+@pytest.mark.parametrize("profile", ["quick", "full", "paper"])
+def test_whose_loss_is_weighed_anew_at_every_step_keeps_the_last_weights(profile):
+    assert recipe("rfacenet", profile).config.keep == "last"
+
+
 def test_rfacenet_learns_who_is_trained_on_and_judges_others(stores, tmp_path):
     text = call(train_command.train, "rfacenet", "--data", stores["mine"].path, "--out", tmp_path, *TINY_FACES)
     assert [line.split()[:2] for line in text.splitlines()[1:3]] == [["rfacenet", "2"], ["pos", "2"]]

@@ -3,9 +3,10 @@
     python tools/study_pareto.py --jobs 2            # an hour of two cores; goes on where it was stopped
 
 Networks are small ones, as in profile quick, trained from three seeds with the losses and learning rates of their quick
-recipes; all see the films equally often, varied in the same way. So this says what each is worth to somebody who has
-little to learn from, not how good it can be. The people are those of the study of distillation. Times are of one
-thread, all in one run, in turns.
+recipes; all see the films equally often, varied in the same way (the teacher of KDPhys once more). So this says what
+each is worth to somebody who has little to learn from, not how good it can be. The people are those of the study of
+distillation. The four published systems, PhysNet and POS are also shown pictures made worse in the five ways of the
+robustness protocol. Times are of one thread, all in one run, in turns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import dataclasses
 import json
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -39,6 +40,7 @@ from study_distill import (
 
 from rppg_lib import registry, results
 from rppg_lib.data import Augment, Split
+from rppg_lib.evaluation.robustness import robustness
 from rppg_lib.files import output_dir, written_whole
 from rppg_lib.models import Network, NetworkEstimator
 from rppg_lib.models.cost import count
@@ -51,6 +53,8 @@ from rppg_lib.types import Clip
 WATCHED = range(LEARNERS.start, LEARNERS.start + 4)
 EQUALLY = {"epochs": 12, "batch": 2, "keep": "last"}                 # for all, and the same augmentation
 REPEATS = 5
+WORSE = ("codephys", "lqrppg", "kdphys", "rfacenet", "physnet")
+"""Networks that are judged by worse pictures as well, and POS."""
 
 
 def made(name: str) -> Network:
@@ -59,15 +63,17 @@ def made(name: str) -> Network:
     return kind(network_config(kind, "quick", films(), {"frames": FRAMES}, people=len(LEARNERS) - len(WATCHED)))
 
 
-def work(task: tuple[str, int]) -> list[dict[str, Any]]:
-    """Train and judge; what is done already is read."""
+def work(task: tuple[str, int]) -> dict[str, list[dict[str, Any]]]:
+    """Train and judge, by the films and by worse pictures; what is done already is read."""
     torch.set_num_threads(1)
     name, seed = task
-    digest = zlib.crc32(f"{films().content_hash} {EQUALLY} {FRAMES}".encode())
+    how = recipe(name, "quick")
+    settings = [films().content_hash, EQUALLY, FRAMES, how.to_json(), str(made(name).config), str(Augment()),
+                *WATCHED, *JUDGES]
+    digest = zlib.crc32(json.dumps(settings).encode())
     kept = output_dir("study_pareto") / f"{name}-{seed}-{digest:08x}.json"
     if kept.is_file():
         return json.loads(kept.read_text("utf-8"))
-    how = recipe(name, "quick")
     fits = {stage: dataclasses.replace(fit, seed=seed, device="cpu",
                                        **({} if stage == "heartbeats" else EQUALLY | {"augment": Augment()}))
             for stage, fit in how.fits.items()}
@@ -76,10 +82,20 @@ def work(task: tuple[str, int]) -> list[dict[str, Any]]:
     watched = people(WATCHED)
     split = Split(train=people(LEARNERS) - watched, validation=watched, test=people(JUDGES))
     train_in_stages(network, dataclasses.replace(how, fits=fits).stages(network, films(), split), progress=False)
-    rows = judge(NetworkEstimator(network, device="cpu"), clips(JUDGES)).assign(method=name, seed=seed)
+    estimator = NetworkEstimator(network, device="cpu")
+    found = {"rows": judge(estimator, clips(JUDGES)), "worse": worse(estimator) if name in WORSE else pd.DataFrame()}
+    found = {part: json.loads(table.assign(method=name, seed=seed).to_json(orient="records"))
+             for part, table in found.items()}
     with written_whole(kept) as file:
-        file.write(rows.to_json(orient="records"))
-    return json.loads(rows.to_json(orient="records"))
+        file.write(json.dumps(found))
+    return found
+
+
+def worse(method: Any) -> pd.DataFrame:
+    """Return errors of people at rest, a row per film and kind of damage."""
+    still = [clip for clip in clips(JUDGES) if clip.condition == "still"]
+    rows = robustness([method], still)
+    return rows.assign(error=(rows.hr_pred - rows.hr_true).abs(), scene=(rows.kind + " " + rows["mode"]).str.strip())
 
 
 def costs(networks: list[str], methods: list[str]) -> pd.DataFrame:
@@ -110,17 +126,17 @@ def _from_pictures(method: registry.Estimator, clip: Clip) -> Any:
     return method.predict(dataclasses.replace(clip, rgb=colours))
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per method and scene, with 95 % intervals over people and seeds."""
+def summary(table: pd.DataFrame, *, scenes: Iterable[str], names: Iterable[str]) -> pd.DataFrame:
+    """Return a line per method and scene, with 95 % intervals over people and seeds; scene "all" has all of them."""
     rng = np.random.default_rng(0)
     lines = []
     for method, of_method in table.groupby("method", sort=False):
         seeds = of_method.seed.nunique()
         drawn = [(rng.integers(0, seeds, seeds), rng.integers(0, len(JUDGES), len(JUDGES))) for _ in range(2000)]
-        for scene in (*JUDGED_SCENES, "all"):
+        for scene in scenes:
             some = of_method if scene == "all" else of_method[of_method.scene == scene]
             grids = {name: some.pivot_table(index="seed", columns="subject", values=name).to_numpy()
-                     for name in ("r_band", "error")}
+                     for name in names}
             lines.append({"method": method, "scene": scene, "n": len(some), "unread": int(some.hr_pred.isna().sum())}
                          | with_intervals(grids, drawn))
     return pd.DataFrame(lines).set_index(["method", "scene"])
@@ -135,17 +151,21 @@ def main() -> None:
     networks, methods = list(registry.available("network")), list(registry.available("method"))
     plan = [(name, seed) for seed in SEEDS for name in networks]
     rows: list[dict[str, Any]] = []
+    damaged: list[dict[str, Any]] = []
     with get_context("spawn").Pool(options.jobs) as pool:
         for k, found in enumerate(pool.imap(work, plan), start=1):
-            rows += found
-            told = pd.DataFrame(found)
+            rows, damaged = rows + found["rows"], damaged + found["worse"]
+            told = pd.DataFrame(found["rows"])
             print(f"{k}/{len(plan)}", *plan[k - 1], f"{told.error.mean():.2f} bpm", f"r {told.r_band.mean():.3f}",
                   flush=True)
     table = pd.concat([pd.DataFrame(rows), *(judge(name, clips(JUDGES)).assign(seed=0) for name in methods)])
+    damage = pd.concat([pd.DataFrame(damaged), worse("pos").assign(method="pos", seed=0)])
+    tables = {"cost": costs(networks, methods),
+              "errors": summary(table, scenes=(*JUDGED_SCENES, "all"), names=("r_band", "error")),
+              "worse": summary(damage, scenes=list(dict.fromkeys(damage.scene)), names=("error",))}
     config = {"learners": len(LEARNERS) - len(WATCHED), "judged": len(JUDGES), "seeds": len(SEEDS), "frames": FRAMES,
               "threads": 1, **EQUALLY, **{f"film_{key}": value for key, value in FILM.items()}}
-    print(results.save("study_pareto", {"cost": costs(networks, methods), "errors": summary(table)}, profile="small",
-                       seed=SEEDS[0], config=config,
+    print(results.save("study_pareto", tables, profile="small", seed=SEEDS[0], config=config,
                        data=f"simulated films, {len(LEARNERS) + len(JUDGES)} people"))
 
 

@@ -30,7 +30,8 @@ class Probe:
 def identity_probe(features: np.ndarray, people: Sequence[str], parts: Sequence[str], *, ridge: float = 1.0) -> Probe:
     """Guess the person of each sample from the samples of all other parts.
 
-    Parts are scenes, say: then a person has to be known again in another scene, by what stays. Features are
+    Parts are scenes, say: then a person has to be known again in another scene, by what stays. Whatever else stays,
+    such as how a simulated person moves in all recordings of one seed, gives them away as well. Features are
     standardised over what is learned from; a ridge regression gives each person a score, and the highest one wins.
 
     Args:

@@ -149,9 +149,9 @@ def snr_loss(pred: Tensor, target: Tensor, *, fs: float, width_bpm: float = 6.0)
 def soft_rate(wave: Tensor, *, fs: float, temperature: float = 0.03, step_bpm: float = 0.5) -> Tensor:
     """Return each wave's heart rate in bpm, 40 to 180, such that a gradient passes through.
 
-    A mean of all rates, weighted by ``exp(power / highest power / temperature)``. At 0.03 that is the peak within
-    0.3 bpm; at 1 it is the middle of the band. Far from the true rate its slope vanishes: it refines a spectrum whose
-    peak is nearly right, and cannot move one that is not.
+    A mean of all rates, weighted by ``exp(power / highest power / temperature)``. At 0.03 that is a clear peak within
+    0.3 bpm, and between two peaks of nearly one height it lies between; at 1 it is the middle of the band. Far from the
+    true rate its slope vanishes: it refines a spectrum whose peak is nearly right, and cannot move one that is not.
 
     Args:
         wave: ``(B, T)``.

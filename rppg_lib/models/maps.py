@@ -61,10 +61,14 @@ def grad_cam(network: Network, frames: Tensor, *, layer: str | None = None) -> T
         with torch.enable_grad(), _collected(network, [layer]) as found:
             pulse = pulse_of(network(frames.detach().clone().requires_grad_()))
             strength = (pulse - pulse.mean(-1, keepdim=True)).square().sum()
-            maps = found[layer]
-            slope, = torch.autograd.grad(strength, maps)
+            maps = found.get(layer)
+            slope = torch.autograd.grad(strength, maps, allow_unused=True)[0] if maps is not None else None
     finally:
         network.train(was_training)
+    if slope is None or maps.ndim < 4:
+        why = "is no picture" if slope is not None else "is no part that the pulse goes through as a whole"
+        raise ValueError(f"grad_cam: what comes out of {layer!r} of {_who(network)} {why}. Take one of "
+                         f"{', '.join(network.map_layers) or 'its convolutions'}.")
     return _by_clip(slope * maps, clips=len(frames)).sum((1, 2)).relu().detach()     # (B,C,T',H',W') -> (B,H',W')
 
 

@@ -27,7 +27,7 @@ class Faced(NamedTuple):
 
 
 class TemporalCompressor(nn.Module):
-    """All pictures of a clip averaged into one, or into a few: the face stays, the pulse goes.
+    """All pictures of a clip averaged into one, or into a few: the face stays, whole beats go.
 
     >>> TemporalCompressor()(torch.rand(2, 3, 64, 8, 8)).shape
     torch.Size([2, 3, 8, 8])
@@ -79,8 +79,9 @@ class FeatureCombiner(nn.Module):
 class RFaceNet(PhysNet):
     """PhysNet, with a second branch that learns whose face it is and adds its map to those of the pulse.
 
-    The identity branch sees one picture, the mean of the clip, in which no pulse is left. It tells people apart, so its
-    map holds what makes a face this face: contours. That map is added to the pulse branch's, at every time alike.
+    The identity branch sees one picture, the mean of the clip, in which hardly any pulse is left. It tells people apart
+    by whatever the picture shows of them: the contours of the face, the paper hopes; clothes and room, if they always
+    wear and keep the same. Its map is added to the pulse branch's, at every time alike.
 
     The paper feeds both branches the same pictures. Averaged, differences from frame to frame are no face any more, so
     here the pulse branch is fed differences, as PhysNet is, and the identity branch standardised pictures.

@@ -25,18 +25,20 @@ class FaceObjective(Objective):
     term        what it asks for
     ==========  ================================================================================================
     ``pulse``   the label's wave: mean squared error of standardised waves, which is twice 1 minus their correlation
-    ``rate``    its heart rate: squared error in bpm, of the mean of all rates weighted by their power
+    ``rate``    its heart rate: squared error in bpm, of the peak of its spectrum (``soft_rate``, 40 to 180 bpm)
     ``person``  whose face it is, among those trained on: cross-entropy. Not asked of a network without the branch
     ==========  ================================================================================================
 
     The history tells their scales, and how many people were recognised, in columns that begin with ``watched_``.
-    Validation people are nobody the network could know, so of them ``person`` is not asked.
+    Validation people are nobody the network could know, so of them ``person`` is not asked. Of a label that is flat
+    there is neither wave nor rate to ask for.
 
     Args:
         people: whom it is trained on.
         rate: whether the rate is asked for. Of 2 s of a pulse there is hardly one.
         rate_bpm: the rate's scale at the start. At 1, as if a network knew the rate to one beat, errors of tens of
-            beats drown all else until the scale has grown: a thousand steps at a learning rate of 0.006.
+            beats drown all else until the scale has grown: a thousand steps at a learning rate of 0.006. Our recipes
+            start at 100, so that the wave is learned first: before that a rate's slope is noise.
         smoothing: of the people's labels, from 0 to 1.
 
     Reference: Zhu et al. 2024 (``zhu2024rfacenet``), equation 4; Kendall et al. 2018 (``kendall2018uncertainty``).
@@ -72,10 +74,11 @@ class FaceObjective(Objective):
 
     def forward(self, output: Faced, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
         pulse = standardise(pulse_of(output))
-        losses = {"pulse": mse(pulse, standardise(truth)).mean()}
+        beats = batch.label.std(-1) > 0                              # (B,)
+        losses = {"pulse": _mean_where(mse(pulse, standardise(truth)), beats)}
         if self.rate:
             rate = rates_of("FaceObjective", batch.label, pulse, fs=batch.fs)
-            losses["rate"] = (soft_rate(pulse, fs=batch.fs) - rate).square().mean()
+            losses["rate"] = _mean_where((soft_rate(pulse, fs=batch.fs) - rate).square(), beats)
         watched = {}
         person = getattr(output, "person", None)
         if person is not None:
@@ -93,3 +96,8 @@ class FaceObjective(Objective):
 
     def extra_repr(self) -> str:
         return f"people={self.people}, rate={self.rate}, rate_bpm={self.rate_bpm}, smoothing={self.smoothing}"
+
+
+def _mean_where(values: Tensor, chosen: Tensor) -> Tensor:
+    """Return the mean of the values chosen; without any, 0 with a slope of 0."""
+    return values[chosen].mean() if chosen.any() else 0 * values.sum()

@@ -25,7 +25,7 @@ _QUERY = {"alpha": 2.0, "beta": 0.1, "distill": 1.0, "shape": 0.1, "form": "fiel
 _QUERY_OURS = _QUERY | {"alpha": 0.5, "shape": 1.0}      # with few films the spectrum must not outweigh the wave
 _TAUGHT = {"wave": "dilate", "alpha": 0.5, "gamma": 0.3, **TAUGHT_WEIGHTS, "gate": False, "warmup": 2}
 _TAUGHT_OURS = _TAUGHT | {"wave": "pearson"}             # a student learns more from correlation, see notebook 07
-_FACES = {"rate": True, "rate_bpm": 20.0, "smoothing": 0.1}
+_FACES = {"rate": True, "rate_bpm": 100.0, "smoothing": 0.1}
 _TOOLBOX = "liu2023rppgtoolbox"
 
 
@@ -77,8 +77,8 @@ PAPER: dict[str, Recipe] = {
     "rfacenet": FaceRecipe(
         losses={"rate": True, "rate_bpm": 1.0, "smoothing": 0.0}, source="zhu2024rfacenet",
         fits={"network": FitConfig(epochs=30, batch=16, lr=1e-5, weight_decay=5e-5, optimiser="adam",
-                                   schedule="constant")},
-        note="as for VIPL-HR; how many epochs is not told"),
+                                   schedule="constant", keep="last")},
+        note="as for VIPL-HR, but for the length of its clips, -p frames=64; how many epochs is not told"),
 }
 """As published, for real data sets."""
 

@@ -137,3 +137,13 @@ def test_another_part_can_be_asked_and_one_that_is_not_there_is_refused():
     assert before.shape == after.shape and not torch.equal(before, after)
     with pytest.raises(ValueError, match="grad_cam: rfacenet has no part 'fusoin'. Did you mean 'fusion'"):
         grad_cam(network, frames, layer="fusoin")
+
+
+@pytest.mark.parametrize("layer, why", [
+    ("classifier", "is no part that the pulse goes through as a whole"), ("readout", "is no picture"),
+    ("encoder", "is no part that the pulse goes through as a whole")])
+def test_a_part_that_has_no_place_on_the_way_to_the_pulse_is_refused(layer, why):
+    network, frames = made("rfacenet")
+    with pytest.raises(ValueError, match=f"grad_cam: what comes out of '{layer}' of rfacenet {why}. Take one of"):
+        grad_cam(network, frames, layer=layer)
+    assert not any(module._forward_hooks for module in network.modules())

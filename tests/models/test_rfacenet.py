@@ -36,7 +36,9 @@ def test_it_multiplies_as_often_as_was_counted_with_the_map_convolved_after_it_w
     with torch.device("meta"):
         network = RFaceNet(config)
     cost = count(network, frames=config.frames, size_px=config.size_px)
-    assert cost.macs / 1e9 == pytest.approx(gmacs, rel=0.001)
+    times, places = config.frames // 4, (config.size_px // 8) ** 2               # of the maps of stage 3
+    saved = (times - 1) * 64 * 64 * places
+    assert (cost.macs + saved) / 1e9 == pytest.approx(gmacs, abs=0.005) and cost.macs / 1e9 < gmacs - 0.005
 
 
 def test_the_weights_are_those_of_its_parts():
@@ -103,6 +105,7 @@ def test_a_pulse_of_mean_zero_leaves_the_mean_picture_as_it_is():
 
 
 def test_differences_from_frame_to_frame_have_no_face_and_standardised_pictures_have():
+    torch.manual_seed(0)
     face = torch.rand(1, 1, 24, 24, 3) * 120 + 60
     film = (face + torch.randn(1, 128, 24, 24, 3)).round().clamp(0, 255).byte()
     def likeness(kind):

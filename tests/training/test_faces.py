@@ -54,6 +54,20 @@ def test_a_right_wave_a_right_rate_and_a_right_person_cost_nothing():
     assert terms["watched_recognised"] == 1.0
 
 
+def test_of_a_flat_label_neither_wave_nor_rate_is_asked():
+    batch, objective = batch_of(), FaceObjective({"ann", "bob"})
+    lost = Batch(batch.frames, batch.label * torch.tensor([[1.0], [0.0]]), FS, batch.subject, batch.index)
+    pulse = (batch.label + torch.randn(2, 128, generator=torch.Generator().manual_seed(1))).requires_grad_()
+    terms, alone = said(objective, Faced(pulse, torch.eye(2)), lost), said(
+        objective, Faced(pulse[:1], torch.eye(2)[:1]), batch_of(("ann",)))
+    assert terms["pulse"] == alone["pulse"] and terms["rate"] == alone["rate"]
+    (terms["pulse"] + terms["rate"]).backward()
+    assert pulse.grad[0].any() and not pulse.grad[1].any()
+    nobody = Batch(batch.frames, 0 * batch.label, FS, batch.subject, batch.index)
+    terms = said(objective, Faced(pulse, torch.eye(2)), nobody)
+    assert terms["pulse"] == terms["rate"] == 0 and terms["person"] > 0
+
+
 def test_the_scales_go_where_fixed_losses_have_them():
     batch, objective = batch_of(), FaceObjective({"ann", "bob"})
     pulse = batch.label.roll(1, 0)                                   # each has the other's pulse
