@@ -188,7 +188,9 @@ def summary(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 apart = {name: grids[arm][name] - grids[beside][name] for name in grids[arm]}
                 pairs.append(where | {"arm": arm, "beside": beside} | with_intervals(apart, drawn))
     key = ["trained", "judged", "seen", "arm"]
-    return {"arms": pd.DataFrame(arms).set_index(key), "pairs": pd.DataFrame(pairs).set_index([*key, "beside"])}
+    scenes = table.groupby([*key, "scene"], sort=False)[["r_band", "error"]].mean()
+    return {"arms": pd.DataFrame(arms).set_index(key), "pairs": pd.DataFrame(pairs).set_index([*key, "beside"]),
+            "scenes": scenes}
 
 
 def main() -> None:
