@@ -201,10 +201,10 @@ def main() -> None:
     for domain in DOMAINS:
         films(domain)
     plan = [(domain, arm, seed) for arm in list(ARMS)[:options.arms] for seed in SEEDS for domain in DOMAINS]
-    rows, probes, history, revisions = [], [], [], set()
+    rows, probes, revisions = [], [], set()
     with get_context("spawn").Pool(options.jobs) as pool:
         for k, found in enumerate(pool.imap(work, plan), start=1):
-            rows, probes, history = rows + found["rows"], probes + found["probes"], history + found["history"]
+            rows, probes = rows + found["rows"], probes + found["probes"]
             revisions.add(found["revision"])
             told = pd.DataFrame(found["rows"])
             told = told[(told.arm == plan[k - 1][1]) & ~told.seen].groupby("judged").error.mean()
@@ -221,7 +221,7 @@ def main() -> None:
     config = {"learners": len(LEARNERS), "judged": len(JUDGES), "seeds": len(SEEDS), "width": WIDTH, "frames": FRAMES,
               "revisions": sorted(revisions), **{f"asked_{key}": value for key, value in ASKED.items()},
               **{f"film_{key}": value for key, value in FILM.items()}, **{f"fit_{key}": v for key, v in FIT.items()}}
-    tables = summary(table) | {"probes": pd.DataFrame(probes), "history": pd.DataFrame(history)}
+    tables = summary(table) | {"probes": pd.DataFrame(probes)}
     print(results.save("study_faces", tables, profile="small", seed=SEEDS[0], config=config,
                        data=f"simulated films, {len(LEARNERS) + len(JUDGES)} people"))
 
