@@ -27,11 +27,25 @@ def test_the_table_names_every_method_and_says_the_data_are_simulated():
     assert result.stamp in README
 
 
+def test_the_four_systems_are_compared_on_the_same_simulated_people():
+    import readme
+    result = results.load(ROOT / "results" / readme.LEARNED)
+    assert result.data.startswith("simulated") and result.stamp in README
+    assert {"codephys", "lqrppg", "kdphys", "rfacenet", "pos"} <= set(readme.SYSTEMS)
+    told = [row for row in result.tables["errors"] if row["method"] in readme.SYSTEMS and row["scene"] != "all"]
+    assert len({row["n"] for row in told if row["method"] != "pos"}) == 1
+    for row in told:
+        assert f"{row['error']:.1f} ({row['error_low']:.1f} to {row['error_high']:.1f})" in README
+
+
 def test_a_changed_number_is_noticed():
     import readme
-    result = results.load(ROOT / "results" / readme.SOURCE)
+    result, learned = (results.load(ROOT / "results" / name) for name in (readme.SOURCE, readme.LEARNED))
+    assert readme.updated(README, {"results": readme.table(result), "systems": readme.learned(learned)}) == README
     result.tables["errors"][0]["mae"] += 1
-    assert readme.updated(README, result) != README
+    assert readme.updated(README, {"results": readme.table(result)}) != README
+    next(row for row in learned.tables["errors"] if row["method"] == "rfacenet")["error"] += 1
+    assert readme.updated(README, {"systems": readme.learned(learned)}) != README
 
 
 def test_the_example_runs_and_finds_the_pulse():

@@ -1,4 +1,4 @@
-"""Write the results table and the figure of the README from the numbers in results/. A test checks that both agree.
+"""Write the results tables and the figure of the README from the numbers in results/. A test checks that both agree.
 
     python tools/readme.py             write them
     python tools/readme.py --check     say whether it is up to date, and change nothing
@@ -19,7 +19,29 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "02_pos_chrom.quick.json"
 FIGURE = "02_pos_chrom.quick.png"
 METHODS = ("green", "chrom", "pos")      # the table's columns; the figure and the results file have all
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+LEARNED = "study_pareto.small.json"
+SYSTEMS = {"codephys": "CodePhys", "lqrppg": "LQ-rPPG", "kdphys": "KDPhys", "rfacenet": "rFaceNet",
+           "physnet": "PhysNet", "pos": "POS"}
+
+
+def begin(block: str) -> str:
+    return f"<!-- {block}: begin -->"
+
+
+def end(block: str) -> str:
+    return f"<!-- {block}: end -->"
+
+
+def learned(result: results.Result) -> str:
+    """Return the README's table of the four systems: mean error with its interval, per scene and network."""
+    rows = {(row["scene"], row["method"]): row for row in result.tables["errors"]}
+    lines = ["| scene | " + " | ".join(SYSTEMS.values()) + " |", "|---" * (len(SYSTEMS) + 1) + "|"]
+    for scene in dict.fromkeys(scene for scene, _ in rows if scene != "all"):
+        told = [rows[scene, system] for system in SYSTEMS]
+        lines.append(f"| {scene} | " + " | ".join(
+            f"{row['error']:.1f} ({row['error_low']:.1f} to {row['error_high']:.1f})" for row in told) + " |")
+    told = f"{result.config['judged']} people and {result.config['seeds']} trainings"
+    return "\n".join([*lines, "", f"Mean absolute error in bpm with its 95 % interval over {told}. *{result.stamp}.*"])
 
 
 def table(result: results.Result) -> str:
@@ -35,12 +57,14 @@ def table(result: results.Result) -> str:
     return "\n".join([*lines, "", f"Mean absolute error in bpm with its 95 % interval over people. *{result.stamp}.*"])
 
 
-def updated(readme: str, result: results.Result) -> str:
-    """Return the README with its table replaced."""
-    if BEGIN not in readme or END not in readme:
-        raise SystemExit(f"README.md has no place for the table: put {BEGIN} and {END} around it.")
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n{table(result)}\n{END}{rest.split(END)[1]}"
+def updated(readme: str, blocks: dict[str, str]) -> str:
+    """Return the README with the text of these blocks replaced."""
+    for block, text in blocks.items():
+        if begin(block) not in readme or end(block) not in readme:
+            raise SystemExit(f"README.md has no place for the table: put {begin(block)} and {end(block)} around it.")
+        before, rest = readme.split(begin(block))
+        readme = f"{before}{begin(block)}\n{text}\n{end(block)}{rest.split(end(block))[1]}"
+    return readme
 
 
 def draw(result: results.Result, path: Path) -> None:
@@ -57,7 +81,7 @@ def main(arguments: list[str]) -> int:
     path = ROOT / "README.md"
     old = path.read_text(encoding="utf-8")
     result = results.load(ROOT / "results" / SOURCE)
-    new = updated(old, result)
+    new = updated(old, {"results": table(result), "systems": learned(results.load(ROOT / "results" / LEARNED))})
     if "--check" in arguments:
         print("README.md is up to date." if old == new else "README.md is not: run python tools/readme.py")
         return int(old != new)
