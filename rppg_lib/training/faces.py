@@ -74,7 +74,7 @@ class FaceObjective(Objective):
 
     def forward(self, output: Faced, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
         pulse = standardise(pulse_of(output))
-        beats = batch.label.std(-1) > 0                              # (B,)
+        beats = batch.label.std(-1) != 0                             # (B,); NaN stays
         losses = {"pulse": _mean_where(mse(pulse, standardise(truth)), beats)}
         if self.rate:
             rate = rates_of("FaceObjective", batch.label, pulse, fs=batch.fs)

@@ -8,8 +8,6 @@ from rppg_lib import results
 
 from ..checkout import ROOT
 
-HOME = [("moving", "moving"), ("light", "light")]
-
 
 @pytest.fixture(scope="module")
 def kept():

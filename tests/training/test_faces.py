@@ -68,6 +68,20 @@ def test_of_a_flat_label_neither_wave_nor_rate_is_asked():
     assert terms["pulse"] == terms["rate"] == 0 and terms["person"] > 0
 
 
+def test_a_label_that_is_no_number_is_not_passed_over_like_a_flat_one():
+    batch = batch_of()
+    label = batch.label.clone()
+    label[1, 5] = torch.nan
+    broken = Batch(batch.frames, label, FS, batch.subject, batch.index)
+    objective = FaceObjective({"ann", "bob"})
+    try:
+        terms = said(objective, Faced(batch.label, torch.eye(2)), broken)
+    except ValueError as error:
+        assert "NaN" in str(error) or "finite" in str(error)
+    else:
+        assert terms["pulse"].isnan() or terms["rate"].isnan()
+
+
 def test_the_scales_go_where_fixed_losses_have_them():
     batch, objective = batch_of(), FaceObjective({"ann", "bob"})
     pulse = batch.label.roll(1, 0)                                   # each has the other's pulse
