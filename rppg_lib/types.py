@@ -234,5 +234,7 @@ class Score:
     hr_pred: float                       # bpm
     snr_db: float                        # of the estimated pulse about the true rate
     macc: float                          # largest |correlation| with the label over circular shifts
+    r_band: float                        # correlation of the estimate as it is with the band-passed label, in place
+    r_wave: float                        # and with the label itself, its whole shape
     quality: float                       # 0 to 1, from the estimate alone; below 0.5: do not trust it
     note: str = ""                       # why there are no numbers, where there are none

@@ -24,7 +24,7 @@ import torch
 
 from rppg_lib import results
 from rppg_lib.data import Augment, ClipStore, Windows, build_store, simulated_sources
-from rppg_lib.evaluation import evaluate, wave_correlations
+from rppg_lib.evaluation import evaluate
 from rppg_lib.files import output_dir, revision, written_whole
 from rppg_lib.losses import negative_pearson
 from rppg_lib.models import Network, NetworkEstimator, load_network, save_network
@@ -140,7 +140,6 @@ def work(task: tuple[str, str, int]) -> list[dict[str, Any]]:
 def judge(method: Any, judged: list[Clip]) -> pd.DataFrame:
     """Return errors and correlations, a row per film."""
     rows = evaluate([method], judged)
-    rows = rows.merge(wave_correlations([method], judged), on=["method", "clip_id", "subject"])
     scene = rows.clip_id.str.split(" ", n=1).str[1].str.rsplit(" ", n=1).str[0]          # "sim3160 light drift 6"
     return rows.assign(error=(rows.hr_pred - rows.hr_true).abs(), scene=scene)
 

@@ -22,7 +22,7 @@ import torch
 
 from rppg_lib import results
 from rppg_lib.data import ClipStore, Windows, build_store, simulated_sources
-from rppg_lib.evaluation import evaluate, wave_correlations
+from rppg_lib.evaluation import evaluate
 from rppg_lib.files import output_dir, written_whole
 from rppg_lib.models import NetworkEstimator
 from rppg_lib.models.lqrppg import LQrPPG
@@ -92,8 +92,7 @@ def work(task: tuple[str, str, int]) -> list[dict[str, Any]]:
 
 def judge(method: Any, films: list[Clip]) -> pd.DataFrame:
     """Return rates and correlations, a row per film."""
-    rates = evaluate([method], films)
-    return rates.merge(wave_correlations([method], films), on=["method", "clip_id", "subject"])
+    return evaluate([method], films).rename(columns={"r_wave": "r"})
 
 
 def _label_r(given: list[Clip], clean: list[Clip]) -> float:

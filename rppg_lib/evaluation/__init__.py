@@ -24,9 +24,7 @@ from .readout import FIELD, FIELD_2023, FINE, ReadOut
 from .run import evaluate, score_waves
 from .score import ScoreReport, score_file
 from .summary import METRICS, summarise
-from .waveform import wave_correlations
 
 __all__ = ["FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "LabelAudit", "Labelled", "Prediction", "Probe",
            "ReadOut", "RecordingAudit", "ScoreReport", "Unread", "audit", "bland_altman", "evaluate",
-           "identity_probe", "read_labels", "read_predictions", "score_file", "score_waves", "summarise",
-           "wave_correlations"]
+           "identity_probe", "read_labels", "read_predictions", "score_file", "score_waves", "summarise"]

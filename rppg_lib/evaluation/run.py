@@ -14,6 +14,9 @@ from ..signal.spectrum import check_changing
 from ..types import Clip, Pulse, Score
 from .readout import FINE, ReadOut
 
+FOLLOWED_HZ = (0.75, 2.5)
+"""Band of the label in ``Score.r_band``; filtered once, by order 1, before windows are cut."""
+
 
 def evaluate(methods: Sequence[str | registry.Estimator], clips: Iterable[Clip], *, readout: ReadOut = FINE,
              window_s: float | None = None, step_s: float | None = None,
@@ -115,10 +118,25 @@ class _Context:
         """Both waves, each stretch without a gap prepared by itself: a filter would spread a NaN over all of it."""
         prepared = np.full(self.pair.shape, np.nan)
         for row, wave in zip(prepared, self.pair):
-            sound = np.diff(np.isfinite(wave), prepend=False, append=False)
-            for start, stop in np.flatnonzero(sound).reshape(-1, 2):
+            for start, stop in _stretches(wave):
                 row[start:stop] = self.readout.prepare(wave[start:stop], fs=self.fs)
         return prepared
+
+    @cached_property
+    def followed(self) -> np.ndarray:
+        """Labels ``(2, T)`` to be followed beat by beat: the band-passed one, NaN where it is too short, and itself."""
+        label = self.pair[1]
+        band = np.full(len(label), np.nan)
+        for start, stop in _stretches(label):
+            try:
+                band[start:stop] = signal.bandpass(label[start:stop], fs=self.fs, band_hz=FOLLOWED_HZ, order=1)
+            except ValueError:                                       # shorter than a beat, or too few frames a second
+                continue
+        return np.stack([band, label])
+
+    def correlations(self, cut: slice) -> dict[str, float]:
+        """Unlike MACC no shift is allowed, and what an estimate adds outside of the band counts against it."""
+        return {name: _r(self.pair[0, cut], label[cut]) for name, label in zip(("r_band", "r_wave"), self.followed)}
 
     def read(self, cuts: list[slice]) -> list[Score]:
         """Read windows of one length."""
@@ -131,13 +149,27 @@ class _Context:
             quality = signal.quality(waves, fs=self.fs, band_hz=self.readout.band_hz)
         return [Score(method=self.method, hr_true=float(reading.hr_true[i]), hr_pred=float(reading.hr_pred[i]),
                       snr_db=float(reading.snr_db[i]), macc=float(reading.macc[i]), quality=float(quality[i]),
-                      **_place(self.where, cut, self.fs)) for i, cut in enumerate(cuts)]
+                      **self.correlations(cut), **_place(self.where, cut, self.fs)) for i, cut in enumerate(cuts)]
 
     def read_or_say_why(self, cut: slice) -> list[Score]:
         try:
             return self.read([cut])
         except ValueError as error:
-            return [_unread(self.method, _place(self.where, cut, self.fs), str(error))]
+            return [_unread(self.method, _place(self.where, cut, self.fs) | self.correlations(cut), str(error))]
+
+
+def _stretches(wave: np.ndarray) -> np.ndarray:
+    """Return where a wave has no gap, rows of start and stop."""
+    return np.flatnonzero(np.diff(np.isfinite(wave), prepend=False, append=False)).reshape(-1, 2)
+
+
+def _r(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the correlation; 0 of a wave that never changes, which follows nothing."""
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return np.nan
+    x, y = x - x.mean(), y - y.mean()
+    size = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / size) if size > 0 else 0.0
 
 
 def _cuts(frames: int, fs: float, readout: ReadOut, window_s: float | None, step_s: float | None) -> list[slice]:
@@ -150,8 +182,8 @@ def _place(where: dict, cut: slice, fs: float) -> dict:
 
 
 def _unread(method: str, place: dict, why: str) -> Score:
-    nothing = dict.fromkeys(("hr_true", "hr_pred", "snr_db", "macc", "quality"), np.nan)
-    return Score(method=method, note=why, **nothing, **place)
+    nothing = dict.fromkeys(("hr_true", "hr_pred", "snr_db", "macc", "r_band", "r_wave", "quality"), np.nan)
+    return Score(method=method, note=why, **(nothing | place))
 
 
 def _table(rows: list[Score]) -> pd.DataFrame:

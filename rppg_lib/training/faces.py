@@ -31,7 +31,7 @@ class FaceObjective(Objective):
 
     The history tells their scales, and how many people were recognised, in columns that begin with ``watched_``.
     Validation people are nobody the network could know, so of them ``person`` is not asked. Of a label that is flat
-    there is neither wave nor rate to ask for.
+    there is neither wave nor rate to ask for; ``watched_flat_labels`` tells which share they were.
 
     Args:
         people: whom it is trained on.
@@ -79,7 +79,7 @@ class FaceObjective(Objective):
         if self.rate:
             rate = rates_of("FaceObjective", batch.label, pulse, fs=batch.fs)
             losses["rate"] = _mean_where((soft_rate(pulse, fs=batch.fs) - rate).square(), beats)
-        watched = {}
+        watched = {"flat_labels": (~beats).float().mean()}           # a share: of them only the person was asked
         person = getattr(output, "person", None)
         if person is not None:
             known = [place for place, name in enumerate(batch.subject) if name in self._numbers]

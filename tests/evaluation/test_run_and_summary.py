@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import butter, filtfilt
 
 from rppg_lib import registry
 from rppg_lib.evaluation import FIELD, FINE, METRICS, ReadOut, evaluate, score_waves, summarise
@@ -303,3 +304,33 @@ def test_one_name_and_one_clip_need_no_list():
     assert len(evaluate("pos", clip(60))) == 1
     with pytest.raises(TypeError, match="is no estimator"):
         evaluate([len], [clip(60)])
+
+
+def test_waves_are_followed_in_place_and_not_over_shifts():
+    t = np.arange(900) / 30
+    label = np.sin(2 * np.pi * 1.2 * t) + 0.3 * np.sin(2 * np.pi * 2.4 * t + 1) + 0.05 * t         # and a drift
+    b, a = butter(1, [0.75, 2.5], "bandpass", fs=30)
+    band = filtfilt(b, a, label)
+    for wave in (label, band, np.roll(label, 8), -label):
+        row, = scored(wave, label)
+        assert row.r_wave == pytest.approx(np.corrcoef(wave, label)[0, 1], abs=1e-9)
+        assert row.r_band == pytest.approx(np.corrcoef(wave, band)[0, 1], abs=1e-3)  # how ends are padded differs
+    late, = scored(np.roll(label, 8), label)
+    assert late.macc > 0.98 and late.r_band < 0.1                    # a third of a beat later
+
+
+def test_each_window_is_followed_by_itself_and_a_gap_spoils_its_own_only():
+    rng = np.random.default_rng(0)
+    label = np.sin(2 * np.pi * 1.2 * np.arange(900) / 30)
+    wave = label + rng.normal(size=900) * np.repeat([0.1, 1, 3], 300)
+    holed = wave.copy()
+    holed[450] = np.nan
+    whole, gap = (scored(x, label, window_s=10) for x in (wave, holed))
+    r = [np.corrcoef(wave[cut], label[cut])[0, 1] for cut in (slice(300), slice(300, 600), slice(600, 900))]
+    assert [row.r_wave for row in whole] == pytest.approx(r)
+    assert np.isnan(gap[1].r_wave) and [gap[0].r_wave, gap[2].r_wave] == pytest.approx(r[::2])
+
+
+def test_a_flat_estimate_has_no_rate_and_follows_nothing():
+    row, = scored(np.ones(600), np.sin(np.arange(600) / 4))
+    assert np.isnan(row.hr_pred) and row.r_band == row.r_wave == 0

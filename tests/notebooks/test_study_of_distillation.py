@@ -1,27 +1,20 @@
 """What notebook 07 says of the study of distillation is what the kept study found."""
 
-import nbformat
 import pandas as pd
 import pytest
 
-from rppg_lib import results
-
 from ..checkout import ROOT
+from .kept import holds_zero, study, told_in
 
 
 @pytest.fixture(scope="module")
 def kept():
-    found = results.load(ROOT / "results" / "study_distill.small.json")
-    assert found.config["seeds"] >= 3 and found.data.startswith("simulated")
-    return found
+    return study("study_distill")
 
 
 @pytest.fixture(scope="module")
 def text():
-    """The section's text, in one line."""
-    cells = nbformat.read(ROOT / "notebooks" / "07_distillation.ipynb", 4).cells
-    told = " ".join(" ".join(cell.source for cell in cells if cell.cell_type == "markdown").split())
-    return told[told.index("## 7.6"):told.index("## 7.7")]
+    return told_in("07_distillation.ipynb", "7.6", "7.7")
 
 
 def table(kept, name, *index):
@@ -37,10 +30,6 @@ def arms(kept):
 @pytest.fixture(scope="module")
 def pairs(kept):
     return table(kept, "pairs", "labels", "arm", "beside")
-
-
-def holds_zero(row, name):
-    return row[f"{name}_low"] < 0 < row[f"{name}_high"]
 
 
 def test_what_teaching_adds_to_correlation(kept, pairs, text):
@@ -106,7 +95,7 @@ def test_what_the_page_on_gamma_says_of_training(pairs):
 
 
 def test_what_is_said_of_error_against_time():
-    kept = results.load(ROOT / "results" / "study_pareto.small.json")
+    kept = study("study_pareto")
     spent = pd.DataFrame(kept.tables["cost"]).set_index("method")
     errors = pd.DataFrame(kept.tables["errors"]).pivot(index="method", columns="scene", values="error")
     methods = spent.index[spent.kind == "method"]
@@ -115,8 +104,7 @@ def test_what_is_said_of_error_against_time():
     assert errors.still.drop(["codequery", "rhythmmamba"]).max() < 0.5
     assert set(errors.index[errors.talking < 0.5]) == {"pos", "chrom", "pbv"}
     assert spent.ms_per_frame[methods].max() < 0.2 * spent.ms_per_frame[networks].min()
-    cells = nbformat.read(ROOT / "notebooks" / "07_distillation.ipynb", 4).cells
-    text = " ".join(" ".join(cell.source for cell in cells).split())
+    text = told_in("07_distillation.ipynb", "7.1", "What we saw")
     student, teacher = spent.ms_per_frame["kdphys"], spent.ms_per_frame["physnet"]
     assert f"{teacher:.2f} ms a frame against {student:.2f}, and errs less" in text
     assert errors["all"]["physnet"] < errors["all"]["kdphys"]

@@ -1,27 +1,19 @@
 """What notebook 08 says of the study of faces is what the kept study found."""
 
-import nbformat
 import pandas as pd
 import pytest
 
-from rppg_lib import results
-
-from ..checkout import ROOT
+from .kept import holds_zero, study, told_in
 
 
 @pytest.fixture(scope="module")
 def kept():
-    found = results.load(ROOT / "results" / "study_faces.small.json")
-    assert found.config["seeds"] >= 3 and found.data.startswith("simulated")
-    return found
+    return study("study_faces")
 
 
 @pytest.fixture(scope="module")
 def text():
-    """The two sections' text, in one line."""
-    cells = nbformat.read(ROOT / "notebooks" / "08_faces.ipynb", 4).cells
-    told = " ".join(" ".join(cell.source for cell in cells if cell.cell_type == "markdown").split())
-    return told[told.index("## 8.6"):told.index("## 8.8")]
+    return told_in("08_faces.ipynb", "8.6", "8.8")
 
 
 def table(kept, name, *index, seen=False):
@@ -42,10 +34,6 @@ def pairs(kept):
 def networks(rows):
     """Leave out POS, and networks that were judged with another's face."""
     return rows[(rows.index != "pos") & ~rows.index.str.contains("another's face")]
-
-
-def holds_zero(row, name):
-    return row[f"{name}_low"] < 0 < row[f"{name}_high"]
 
 
 def test_where_people_move_all_are_alike_at_home(arms, text):

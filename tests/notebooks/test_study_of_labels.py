@@ -3,22 +3,19 @@
 import pandas as pd
 import pytest
 
-from rppg_lib import results
-
-from ..checkout import ROOT
+from .kept import study
 
 
 @pytest.fixture(scope="module")
 def arms():
-    kept = results.load(ROOT / "results" / "study_labels.small.json")
-    assert kept.config["seeds"] >= 3 and kept.data.startswith("simulated")
+    kept = study("study_labels")
     assert len({line["damage"] for line in kept.tables["arms"]}) == 11
     return pd.DataFrame(kept.tables["arms"]).set_index(["damage", "arm"])
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    kept = results.load(ROOT / "results" / "study_labels.small.json")
+    kept = study("study_labels")
     return pd.DataFrame(kept.tables["pairs"]).set_index(["damage", "arm", "beside"])
 
 

@@ -66,6 +66,7 @@ def test_of_a_flat_label_neither_wave_nor_rate_is_asked():
     nobody = Batch(batch.frames, 0 * batch.label, FS, batch.subject, batch.index)
     terms = said(objective, Faced(pulse, torch.eye(2)), nobody)
     assert terms["pulse"] == terms["rate"] == 0 and terms["person"] > 0
+    assert terms["watched_flat_labels"] == 1 and alone["watched_flat_labels"] == 0
 
 
 def test_a_label_that_is_no_number_is_not_passed_over_like_a_flat_one():
@@ -119,7 +120,7 @@ def test_strangers_are_asked_for_their_pulse_only_and_only_when_it_is_judged():
     with pytest.raises(ValueError, match="yan, zoe is trained on, and not among the 2 people named"):
         said(objective, output, batch)
     terms = said(objective.eval(), output, batch)
-    assert set(terms) == {"pulse", "rate", "watched_scale_pulse", "watched_scale_rate"}
+    assert set(terms) == {"pulse", "rate", "watched_flat_labels", "watched_scale_pulse", "watched_scale_rate"}
     mixed = said(objective, output, batch_of(("ann", "yan")))
     assert mixed["person"].item() == pytest.approx(torch.tensor(2.0).log().item(), abs=1e-5)
 
