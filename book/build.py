@@ -21,7 +21,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from check_pages import problems
-from generated import exercise_table, notebook_map, results_page, run_times_page
+from generated import exercise_table, notebook_map, published_tables, results_page, run_times_page
 from prepare import BookError, check_run, prepare, read_executed, title
 
 BOOK = Path(__file__).resolve().parent
@@ -82,7 +82,7 @@ def assemble(root: Path, out: Path, source: Path, *, book: Path = BOOK) -> None:
     plan = yaml.safe_load((source / "plan.yml").read_text(encoding="utf-8"))
     texts = {path.stem: [cell.source for cell in notebook.cells] for path, notebook in notebooks.items()}
     pages = {"notebook-map.md": notebook_map(plan, {path.stem: title(copy) for path, copy in notebooks.items()}),
-             "exercise-table.md": exercise_table(texts),
+             "exercise-table.md": exercise_table(texts), "published-tables.md": published_tables(),
              "results.md": results_page(source / "results"), "run-times.md": run_times_page(out / "run_times.json")}
     for name, text in pages.items():
         (source / name).write_text(text, encoding="utf-8")

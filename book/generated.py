@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pandas import DataFrame
+
+from rppg_lib.evaluation.published import SOURCES, published
+
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _EXERCISE = re.compile(r"Exercise\s+(\d+\.\d+)\W*?([★☆]+)\W*?(\d+)\s*min")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|$~#])")
@@ -74,6 +78,22 @@ def exercise_table(cells: dict[str, list[str]]) -> str:
     rows = sorted(found.values(), key=lambda row: [int(part) for part in row["exercise"].split(".")])
     total = sum(row["minutes"] for row in rows)
     return "\n".join([*table(rows), "", f"Exercises: {len(rows)}. Minutes in all: {total}.", ""])
+
+
+def published_tables() -> str:
+    """Return all that others report, one table for each of theirs, and how much they tell of their conditions."""
+    every = published()
+    told = {"band": every.band_low_hz.notna(), "window": every.window_s.notna(), "way of reading": every["read"] != "",
+            "split": every.split != "", "true rate": every.labels != ""}
+    lines = [f"{len(every):,} values of {every.system.nunique()} systems. Of so many of them it is told, for this very "
+             f"value: {', '.join(f'{what} {int(known.sum())}' for what, known in told.items())}.", ""]
+    for source, what in SOURCES.items():
+        lines += [f"### {_text(what)}", "", f"{{cite:t}}`{source}`", ""]
+        for name, rows in every[every.source == source].groupby("table", sort=False):
+            notes = dict.fromkeys(f"- {row.printed}, {row.metric}: {row.note}" for row in rows.itertuples() if row.note)
+            lines += [f":::{{dropdown}} {_text(name)}", "", *table(_as_printed(rows), right=rows.metric.unique()), "",
+                      *map(_text, notes), "", ":::", ""]
+    return "\n".join(lines)
 
 
 def table(rows: Iterable[dict[str, Any]], *, right: Iterable[str] = ()) -> list[str]:
@@ -144,6 +164,17 @@ def _interval(value: Any, low: Any, high: Any) -> str:
     if low is None or high is None:
         return _text(value)
     return f"{_text(value)} " + f"({_text(low)} to {_text(high)})".replace(" ", NO_BREAK)    # breaks at one place
+
+
+def _as_printed(rows: DataFrame) -> list[dict[str, str]]:
+    """Return a line for each system as its source has it: one column for each metric."""
+    keys = [name for name in ("printed", "variant", "trained_on", "tested_on") if (rows[name] != "").any()]
+    wide: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows.to_dict("records"):
+        place = tuple(row[name] for name in keys)
+        line = wide.setdefault(place, {name.replace("_", " "): row[name] for name in keys})
+        line[row["metric"]] = f"{row['value']:g}" + ("" if row["se"] != row["se"] else f" ± {row['se']:g}")
+    return list(wide.values())
 
 
 def _text(value: Any) -> str:

@@ -33,6 +33,16 @@ class Profile:
         return self.people * len(self.scenes)
 
 
+EPILOG = """\
+Makes people who do not exist, films their faces and keeps the pictures with the true pulse, for training. Where it is
+kept follows from what is in it: other settings are another folder, and the same command again finds what is there.
+A command that was stopped goes on with what is missing.
+
+examples:
+  rppg simulate
+  rppg simulate --profile full --jobs 16
+  rppg simulate --people 40 --scenes still,turning --size-px 72
+"""
 PROFILES = {
     "quick": Profile(people=16, seconds=10, scenes=("still", "talking"), size_px=36),
     "full": Profile(people=300, seconds=12, size_px=128,

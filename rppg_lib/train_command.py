@@ -24,6 +24,24 @@ if TYPE_CHECKING:
     from .training import Fitted
     from .training.plans import Recipe
 
+TRAIN_EPILOG = """\
+Trains a network on a store of clips, judges it on people it has not seen, beside POS, and writes checkpoints, learning
+curves and the table. Without --data the store is that of 'rppg simulate' for the profile. A command that was stopped
+goes on where it was: after each epoch, and every two minutes in between, a checkpoint is written.
+
+examples:
+  rppg train physnet
+  rppg train efficientphys --profile full -p epochs=30 -p lr=0.001
+  rppg train codephys -p heartbeats.epochs=3          # in two stages: the first learns heartbeats from contact waves
+  rppg train physnet --data build/clips/simulated-quick-0123456789ab --out my-physnet
+"""
+EVALUATE_EPILOG = """\
+CHECKPOINT is a folder that 'rppg train' wrote; DATA a store of clips. Whom the network was trained on is left out and
+counted. POS is judged on the same clips.
+
+example:
+  rppg evaluate build/training/physnet-quick build/clips/simulated-quick-0123456789ab --json
+"""
 PEOPLE = "people.json"
 """In the folder of a training: who was trained on, so that nobody of them is ever judged."""
 BASELINE = "pos"

@@ -6,8 +6,9 @@ and a pulse points up at systole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -195,28 +196,72 @@ class Clip:
         return f"Clip({self.id!r}, {len(self) / self.fs:.1f} s at {self.fs:g} fps, {', '.join(parts)})"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Recording:
-    """A whole recording before it is cut: frames are opened when asked for, the reference keeps its own rate."""
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What those who lend recordings allow, and whom to cite. What is not told is not allowed."""
 
-    id: str
-    subject: str
-    dataset: str
-    fs: float                                                 # nominal; times_s is the truth
-    frames: Callable[[], Iterator[np.ndarray]] | None = None  # opens the video afresh: (H, W, 3) uint8 at a time
-    rgb: np.ndarray | None = None                             # (T, 3), for recordings published as traces
-    times_s: np.ndarray | None = None                         # (T,) time stamp of each frame
-    reference: Pulse | None = None                            # contact pulse, if there is one
-    licence: str = "unknown"
+    licence: str
     may_show_faces: bool = False
+    may_redistribute: bool = False
+    cites: str = ""                      # key in book/refs.bib
+    note: str = ""                       # what else to keep to
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reference:
+    """A contact pulse at its own times, on the clock of the pictures it belongs to.
+
+    >>> Reference(wave=[0, 1, 0, -1], times_s=[0, 0.1, 0.2, 0.3])
+    Reference(4 values, 0.0 to 0.3 s)
+    """
+
+    wave: np.ndarray                     # (N,), systole up; NaN where the sensor said nothing
+    times_s: np.ndarray                  # (N,) strictly increasing; 0 is the first picture
+    notes: tuple[str, ...] = ()          # what was repaired or is known to be doubtful
 
     def __post_init__(self) -> None:
-        who = f"Recording {self.id!r}"
-        object.__setattr__(self, "fs", check_fs(who, self.fs))
-        if self.frames is None and self.rgb is None:
-            raise ValueError(f"{who}: needs frames (a function that opens the video) or rgb (T, 3), got neither.")
-        if self.rgb is not None and self.times_s is not None and len(self.rgb) != len(self.times_s):
-            raise ValueError(f"{who}: needs one time stamp per frame, got {len(self.times_s)} for {len(self.rgb)}.")
+        wave, times = (_as_floats("Reference", values) for values in (self.wave, self.times_s))
+        if wave.ndim != 1 or wave.shape != times.shape or len(wave) < 2:
+            raise ValueError(f"Reference: needs one time for each value and two at least, got {times.shape} times for "
+                             f"values {wave.shape}.")
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            at = int(np.argmax(~(np.diff(times) > 0))) + 1
+            raise ValueError(f"Reference: times must increase strictly, but value {at} is at {times[at]:g} s, after "
+                             f"{times[at - 1]:g} s. Sort them, or leave out what came twice.")
+        object.__setattr__(self, "wave", wave)
+        object.__setattr__(self, "times_s", times)
+
+    def __repr__(self) -> str:
+        return f"Reference({len(self.wave)} values, {self.times_s[0]:.1f} to {self.times_s[-1]:.1f} s)"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recording:
+    """A whole recording before it is cut: nothing of it is opened before it is asked for.
+
+    ``pictures`` and ``reference`` are functions that open it afresh. They can be pickled, so that other processes can.
+    """
+
+    id: str                                                   # differs within its data set
+    subject: str
+    dataset: str
+    fs: float                                                 # nominal; the times that come with pictures are the truth
+    pictures: Callable[[], Iterable[tuple[np.ndarray, float]]]    # (H, W, 3) uint8 R-G-B, and its time in seconds
+    reference: Callable[[], Reference] | None = None          # contact pulse, if there is one
+    condition: str = ""                                       # scene, task or light, for tables
+    terms: Terms = Terms(licence="unknown")
+    facts: dict[str, Any] = field(default_factory=dict)       # what else is known of it: skin tone, camera ...
+    files: tuple[Path, ...] = ()                              # what it is read from; folders stand for all in them
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fs", check_fs(f"Recording {self.id!r}", self.fs))
+        for name in ("pictures", "reference"):
+            if not callable(value := getattr(self, name)) and (name == "pictures" or value is not None):
+                raise TypeError(f"Recording {self.id!r}: {name} must be a function that opens them, got "
+                                f"{type(value).__name__}. A clip in memory is a Clip.")
+
+    def __repr__(self) -> str:
+        return f"Recording({self.id!r} of {self.subject!r}, {self.dataset}, {self.condition or 'no condition'})"
 
 
 @dataclass(frozen=True, kw_only=True)

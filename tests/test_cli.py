@@ -14,7 +14,7 @@ import rppg_lib
 from rppg_lib import doctor, evaluation, registry
 from rppg_lib.cli import main
 
-COMMANDS = ["measure", "run", "score", "labels", "train", "evaluate", "simulate", "convert", "export", "models",
+COMMANDS = ["measure", "run", "score", "labels", "train", "evaluate", "simulate", "data", "convert", "export", "models",
             "face-model", "doctor"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from rppg_lib import plots, registry, signal, simulate
-from rppg_lib.evaluation import METRICS, Labelled, audit, bland_altman
+from rppg_lib.evaluation import METRICS, GroupErrors, Labelled, Ranks, RiskCoverage, audit, bland_altman
 from rppg_lib.measurement import Measurement, Stretch, Window
 from rppg_lib.types import Pulse
 
@@ -69,6 +69,34 @@ def audited(*, colours=True, **faults):
     return audit(Labelled(name="finger", fs=30, label=clip.label, rgb=clip.rgb if colours else None)).recordings[0]
 
 
+def compared(*, lost=0):
+    """Return a comparison of two methods with POS: one clearly worse, one perhaps better."""
+    index = pd.MultiIndex.from_tuples([("green", "pos"), ("chrom", "pos")], names=["method", "against"])
+    return pd.DataFrame({"difference": [3.0, -0.5], "low": [2.0, -1.5], "high": [4.5, 0.25], "p_holm": [0.0004, 0.4],
+                         "lost": [lost, 0], "lost_against": [0, 0]}, index=index)
+
+
+def ranked(**changes):
+    settings = {"methods": ("pos", "chrom", "ica", "green"), "mean_rank": np.array([1.5, 1.75, 2.75, 4.0]), "people": 9,
+                "windows": 90, "lost": {}, "people_lost": 0, "statistic": 15.0, "p": 0.002, "alpha": 0.05,
+                "critical_difference": 1.3, "groups": (("pos", "chrom", "ica"), ("ica", "green")), **changes}
+    return Ranks(**settings)
+
+
+def refused(method="pos", readable=1.0):
+    coverage = np.array([0.25, 0.5, 0.75, 1.0])
+    there = np.where(coverage <= readable, 1.0, np.nan)
+    error = np.array([1.0, 1.5, 2.5, 4.0]) * there
+    return RiskCoverage(method=method, coverage=coverage, error=error, low=error - 0.5, high=error + 0.75,
+                        oracle=error - 0.25, random=4.0, readable=readable, area=2.0, area_interval=(1.0, 3.0),
+                        gain=0.8, gain_interval=(0.6, 0.9), windows=40, unread=0, unjudged=0, people=8)
+
+
+def grouped():
+    summary = table(conditions=("I", "VI", "unknown")).rename_axis(["method", "group"])
+    return GroupErrors(by="skin tone", table=summary.assign(subjects=[6, 5, 4, 4, 1, 1]), gaps=pd.DataFrame())
+
+
 PICTURE = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
 CALLS = {
     "rate": (lambda ax: plots.plot_rate(ax, measured()), "time (s)", "heart rate (bpm)"),
@@ -85,6 +113,12 @@ CALLS = {
                  "loss"),
     "label": (lambda ax: plots.plot_label(ax, audited()), "time (s)", "label"),
     "lag": (lambda ax: plots.plot_lag(ax, audited().lag), "label later than face by (s)", "correlation"),
+    "ranks": (lambda ax: plots.plot_ranks(ax, ranked()), "mean rank over 9 people (1 is best)", ""),
+    "differences": (lambda ax: plots.plot_differences(ax, compared()),
+                    "mean absolute error minus that of pos (bpm)", ""),
+    "risk_coverage": (lambda ax: plots.plot_risk_coverage(ax, refused()), "windows kept (% of all)",
+                      "mean absolute error (bpm)"),
+    "groups": (lambda ax: plots.plot_groups(ax, grouped()), "mean absolute error (bpm)", "skin tone"),
     "growth": (lambda ax: plots.plot_growth(ax, growth()), "strength", "mean absolute error (bpm)"),
 }
 
@@ -354,3 +388,88 @@ def test_where_a_network_looks_lies_over_the_whole_picture(ax):
     assert list(below.get_extent()) == list(above.get_extent()) == [-0.5, 29.5, 19.5, -0.5]
     assert "student" in {ax.get_title(loc=place) for place in ("left", "center")}
     np.testing.assert_array_equal(above.get_array(), look)
+
+
+def test_ranks_are_markers_on_the_axis_names_at_its_ends_and_bars_over_what_is_not_told_apart(ax):
+    given = ranked()
+    plots.plot_ranks(ax, given)
+    markers = [line for line in ax.lines if line.get_marker() in {plots.method_look(name)[1] for name in given.methods}]
+    assert [line.get_xdata()[0] for line in markers] == list(given.mean_rank)
+    assert [line.get_color() for line in markers] == [plots.method_look(name)[0] for name in given.methods]
+    *names, scale = ax.texts
+    assert [text.get_text() for text in names] == ["pos 1.50", "chrom 1.75", "2.75 ica", "4.00 green"]
+    assert {text.xy[0] for text in names[:2]} == {1} and {text.xy[0] for text in names[2:]} == {4}
+    for side in (names[:2], names[2:]):
+        assert abs(np.diff([text.xy[1] for text in side])) >= 1       # rows of their own
+    assert names[0].xy[1] == names[3].xy[1] < names[1].xy[1]          # the outermost above, so that no lines cross
+    bars = [line for line in ax.lines if line.get_linewidth() == 4]
+    assert [tuple(bar.get_xdata()) for bar in bars] == [pytest.approx((1.5, 2.75), abs=0.05),
+                                                        pytest.approx((2.75, 4.0), abs=0.05)]
+    assert len({bar.get_ydata()[0] for bar in bars}) == 2 and {bar.get_color() for bar in bars} == {plots.TRUTH}
+    ruler = next(line for line in ax.lines if line.get_marker() == "|")
+    assert np.ptp(ruler.get_xdata()) == pytest.approx(1.3) and scale.get_text().startswith("critical difference 1.30")
+    assert "p = 0.002" in scale.get_text() and ax.get_xlim() == (1, 4)
+
+
+def test_ranks_without_groups_have_no_bars(ax):
+    plots.plot_ranks(ax, ranked(groups=(), p=1e-9))
+    assert not [line for line in ax.lines if line.get_linewidth() == 4] and "p < 0.001" in ax.texts[-1].get_text()
+
+
+def test_a_difference_is_a_marker_with_its_interval_filled_where_it_is_clear(ax):
+    given = compared()
+    plots.plot_differences(ax, given)
+    markers = [line for line in ax.lines if len(line.get_xdata()) == 1]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in markers] == [(3.0, 0), (-0.5, 1)]
+    assert [line.get_markerfacecolor() for line in markers] == [plots.method_look("green")[0], "white"]
+    spans = [(bar[0, 1], *bar[:, 0]) for bars in ax.collections for bar in bars.get_segments()]
+    assert spans == [(0, 2.0, 4.5), (1, -1.5, 0.25)]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["green", "chrom"]
+    assert [text.get_text() for text in ax.texts] == ["p (Holm)", "< 0.001", "0.400"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]                       # the first line is at the top
+
+
+def test_windows_that_were_left_out_of_a_difference_stand_beside_it(ax):
+    plots.plot_differences(ax, compared(lost=12))
+    assert [text.get_text() for text in ax.texts][3:] == ["lost", "12 | 0", "0 | 0"]
+
+
+def test_differences_of_every_pair_are_named_by_both(ax):
+    given = compared().rename(index={"pos": "ica"}, level="against").iloc[:1]
+    plots.plot_differences(ax, pd.concat([given, compared().iloc[1:]]))
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["green - ica", "chrom - pos"]
+    assert ax.get_xlabel() == "mean absolute error minus that of the second (bpm)"
+    with pytest.raises(ValueError, match="by method and against, got one by method, condition"):
+        plots.plot_differences(ax, table())
+
+
+def test_what_refusing_buys_is_a_line_between_chance_and_the_oracle_with_its_band(ax):
+    given = refused()
+    plots.plot_risk_coverage(ax, given)
+    quality, oracle, chance, end = ax.lines
+    np.testing.assert_array_equal(quality.get_xydata()[:4], np.c_[100 * given.coverage, given.error])
+    np.testing.assert_array_equal(oracle.get_ydata()[:4], given.oracle)
+    assert set(chance.get_ydata()) == {4.0} and (end.get_xdata()[0], end.get_ydata()[0]) == (100, 4.0)
+    assert len({line.get_linestyle() for line in (quality, oracle, chance)}) == 3
+    assert {line.get_color() for line in ax.lines} == {plots.method_look("pos")[0]}
+    low, high = ax.collections[0].get_paths()[0].get_extents().get_points()[:, 1]
+    assert (low, high) == (0.5, 4.75) and ax.get_ylim()[0] == 0
+    legend = ax.figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["refused by quality", "by chance", "by the true error"]
+    assert [line.get_linestyle() for line in legend.get_lines()] == [line.get_linestyle()
+                                                                     for line in (quality, chance, oracle)]
+
+
+def test_a_curve_ends_where_no_more_windows_could_be_read(ax):
+    plots.plot_risk_coverage(ax, [refused(), refused("green", readable=0.6)])
+    line = ax.lines[4]
+    assert line.get_xydata().tolist() == [[25, 1.0], [50, 1.5], [60, 4.0]]
+    assert sorted(text.get_text() for text in ax.texts) == ["green", "pos"]
+
+
+def test_groups_are_rows_with_the_number_of_their_people(ax):
+    given = grouped()
+    plots.plot_groups(ax, given)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["I (n = 6)", "VI (n = 4)", "unknown (n = 1)"]
+    for method, (value, *_) in drawn_points(ax).items():
+        np.testing.assert_array_equal(value, given.table.xs(method, level="method").mae)

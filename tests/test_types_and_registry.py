@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rppg_lib import registry
-from rppg_lib.types import Clip, Pulse, Recording
+from rppg_lib.types import Clip, Pulse, Recording, Reference
 
 
 def trace(n=90):
@@ -34,12 +34,25 @@ def test_a_pulse_is_one_finite_wave():
         Pulse(wave=np.zeros((2, 9)), fs=30)
 
 
-def test_a_recording_opens_its_frames_afresh_each_time():
-    frames = [np.full((2, 2, 3), i, np.uint8) for i in range(3)]
-    recording = Recording(id="a", subject="s", dataset="d", fs=30, frames=lambda: iter(frames))
-    assert [f[0, 0, 0] for f in recording.frames()] == [f[0, 0, 0] for f in recording.frames()] == [0, 1, 2]
-    with pytest.raises(ValueError, match="needs frames"):
-        Recording(id="a", subject="s", dataset="d", fs=30)
+def test_a_recording_opens_its_pictures_afresh_each_time():
+    pictures = [np.full((2, 2, 3), i, np.uint8) for i in range(3)]
+    recording = Recording(id="a", subject="s", dataset="d", fs=30, pictures=lambda: zip(pictures, (0.0, 0.1, 0.2)))
+    first, again = ([(p[0, 0, 0], t) for p, t in recording.pictures()] for _ in range(2))
+    assert first == again == [(0, 0.0), (1, 0.1), (2, 0.2)]
+    with pytest.raises(TypeError, match="pictures must be a function that opens them, got list"):
+        Recording(id="a", subject="s", dataset="d", fs=30, pictures=pictures)
+    assert not recording.terms.may_show_faces                        # what is not told is not allowed
+
+
+@pytest.mark.parametrize("wave, times, message", [
+    ([1, 2, 3], [0, 1], r"got \(2,\) times for values \(3,\)"),
+    ([1, 2, 3], [0, 2, 2], "value 2 is at 2 s, after 2 s"),
+    ([1, 2, 3], [0, np.nan, 2], "must increase strictly"),
+    ([1], [0], "two at least"),
+])
+def test_a_reference_has_a_time_for_each_value(wave, times, message):
+    with pytest.raises(ValueError, match=message):
+        Reference(wave=wave, times_s=times)
 
 
 @pytest.mark.parametrize("typo, meant", [("chorm", "chrom"), ("POS", "pos"), ("gren", "green"), ("lg", "lgi")])

@@ -17,14 +17,21 @@
 
 from .agreement import BlandAltman, bland_altman
 from .audit import LabelAudit, RecordingAudit, audit
+from .compare import Ranks, compare, critical_difference, holm, rank_methods, sign_flip_p
+from .groups import GroupErrors, errors_by_group
 from .label_files import Labelled, Unread, read_labels
 from .predictions import Prediction, read_predictions
 from .probe import Probe, identity_probe
+from .published import COSTS, Conditions, beside_published, published, read_published
 from .readout import FIELD, FIELD_2023, FINE, ReadOut
+from .risk import RiskCoverage, risk_coverage
 from .run import evaluate, score_waves
 from .score import ScoreReport, score_file
 from .summary import METRICS, summarise
 
-__all__ = ["FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "LabelAudit", "Labelled", "Prediction", "Probe",
-           "ReadOut", "RecordingAudit", "ScoreReport", "Unread", "audit", "bland_altman", "evaluate",
-           "identity_probe", "read_labels", "read_predictions", "score_file", "score_waves", "summarise"]
+__all__ = ["COSTS", "FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "Conditions", "GroupErrors",
+           "LabelAudit", "Labelled", "Prediction", "Probe", "Ranks", "ReadOut", "RecordingAudit", "RiskCoverage",
+           "ScoreReport", "Unread", "audit", "beside_published", "bland_altman", "compare", "critical_difference",
+           "errors_by_group", "evaluate", "holm", "identity_probe", "published", "rank_methods", "read_labels",
+           "read_predictions", "read_published", "risk_coverage", "score_file", "score_waves", "sign_flip_p",
+           "summarise"]

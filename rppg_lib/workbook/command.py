@@ -22,7 +22,7 @@ DEFAULT_PROFILE = "quick"
 def run(wanted: Iterable[str], *, profile: str, given: Iterable[str], out: Path | None, fresh: bool, at_a_time: int,
         notebooks: Path | None, stream: TextIO) -> list[Outcome]:
     """Run the notebooks that ``wanted`` names and write progress and failures to ``stream``."""
-    folder = notebooks or _folder()
+    folder, given = notebooks or _folder(), list(given)
     jobs = plan(folder, wanted, profile=profile, given=given)
     out = (out or output_dir()).resolve()
     if (out / "notebooks").resolve() == folder.resolve():
@@ -30,6 +30,10 @@ def run(wanted: Iterable[str], *, profile: str, given: Iterable[str], out: Path 
                          f"Choose another folder, such as build.")
     if _has_no_profiles(folder, profile):
         stream.write(f"{folder} has no folder profiles/: the notebooks run with the parameters written in them.\n")
+        stream.flush()
+    if profile != DEFAULT_PROFILE or given:
+        stream.write("What a notebook's text says of numbers was written for profile quick as it is: with other "
+                     "parameters believe the tables.\n")
         stream.flush()
     out.mkdir(parents=True, exist_ok=True)
     with only_run(out):

@@ -146,7 +146,8 @@ def test_what_is_finished_and_unchanged_is_skipped_edited_or_fresh_it_runs_again
         return ended.stdout, (made / "notebooks" / "01_meets.ipynb").stat().st_mtime_ns != before
 
     text, written = again()
-    assert re.fullmatch(r"01 Meets: done already \(\d+ s, unchanged\)\n"
+    assert re.fullmatch(r"What a notebook's text says of numbers was written for profile quick [^\n]*\n"
+                        r"01 Meets: done already \(\d+ s, unchanged\)\n"
                         r"Executed notebooks are in made.notebooks, results in made.results\.\n", text) and not written
     text, written = again("--fresh")
     assert "done after" in text and written
@@ -165,6 +166,7 @@ def test_a_folder_of_collected_notebooks_runs_without_profiles_and_its_exercises
     write_notebook(tmp_path / "collected", "02_alice", define, *cells, title="02 Doubling")
     done = rppg("--notebooks", "collected", "--out", "graded", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "written for profile quick" not in done.stdout
     assert "collected has no folder profiles/: the notebooks run with the parameters written in them.\n" in done.stdout
     assert "02 Doubling: exercises 1 right, 1 wrong, 1 not tried\n" in done.stdout
     assert done.stdout.splitlines()[-1] == f"Executed notebooks are in {os.path.join('graded', 'notebooks')}."

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...types import Clip, Pulse, Recording
+from ...types import Clip, Recording, Reference, Terms
 from ..chance import check_number, check_seed, stream
 from ..contact import Fault, contact_label
 from ..effects import Disturbance, Setting
@@ -134,9 +134,16 @@ class Film:
 
     def recording(self) -> Recording:
         """Return it as a recording, to be read like any other."""
-        return Recording(id=self.id, subject=self._truth.person.name, dataset="simulated", fs=self.fs,
-                         frames=self.frames, times_s=self.times_s, reference=Pulse(wave=self.reference, fs=self.fs),
-                         licence=LICENCE, may_show_faces=True)
+        who = self._truth.person
+        return Recording(id=self.id, subject=who.name, dataset="simulated", fs=self.fs, condition=self.condition,
+                         pictures=self._timed, reference=self._reference, facts={"tone": who.tone},
+                         terms=Terms(licence=LICENCE, may_show_faces=True, may_redistribute=True))
+
+    def _timed(self) -> Iterator[tuple[np.ndarray, float]]:
+        return zip(self.frames(), self.times_s.tolist())
+
+    def _reference(self) -> Reference:
+        return Reference(wave=self.reference, times_s=self._truth.pulse.times_s)
 
     def write(self, path: str | Path, **codec: Any) -> Any:
         """Write it as a video file with true time stamps; options are those of ``rppg_lib.video.write_video``.
