@@ -13,15 +13,16 @@ from .checks import exercise
 @exercise("7.1", stars=1, minutes=10)
 def softmin(case):
     """The soft minimum of some numbers: ``softmin(values, gamma)``."""
-    case("two equal costs", np.array([3.0, 3.0]), 1.0).gives(3 - np.log(2))
     values = np.array([2.0, 0.5, 4.0])
     for name, gamma in (("three costs", 0.5), ("the same, softer", 2.0)):
         case(name, values, gamma).gives(_softmin(values, gamma), rtol=1e-6, traps=[
             (values.min(), "That is the hard minimum: what gamma 0 would give."),
             (-gamma * np.log(np.exp(-values / gamma).mean()), "The sum of the exponentials, not their mean."),
             (gamma * np.log(np.exp(values / gamma).sum()), "That is the soft maximum: both signs must turn."),
+            (gamma * np.log(np.exp(-values / gamma).sum()), "The sign before gamma must turn, too."),
             (-np.log(np.exp(-values / gamma).sum()), "Multiply by gamma in the end."),
             (-gamma * np.log(np.exp(-values * gamma).sum()), "Divide by gamma in the exponent.")])
+    case("two equal costs", np.array([3.0, 3.0]), 1.0).gives(3 - np.log(2))
     case("costs so large that exp underflows: take off the smallest first", np.array([5e4, 5e4 + 1]), 1.0).gives(
         _softmin(np.array([5e4, 5e4 + 1]), 1.0), rtol=1e-9)
     case("one of them is the wall around the table", np.array([1.0, np.inf, 2.0]), 0.1).gives(
@@ -37,9 +38,6 @@ def _softmin(values: np.ndarray, gamma: float) -> float:
 def lateness(case):
     """DILATE's time term: ``lateness(path)``, where ``path[i, j]`` is the chance that the path visits (i, j)."""
     case("a path on the diagonal", np.eye(5)).gives(0.0, atol=1e-12)
-    late = np.eye(6, k=-1)
-    late[0, 0] = late[-1, -1] = 1
-    case("six frames, one frame late", late).gives(5 / 36)
     t = torch.arange(40) / 30
     waves = [torch.sin(2 * torch.pi * 1.5 * (t - lag))[None] for lag in (0.0, 0.1)]
     path = path_alignment(waves[1], waves[0])[0].numpy().astype(float)
@@ -49,6 +47,9 @@ def lateness(case):
         ((path * (i - j) ** 2).sum(), "Divide by N times N."),
         ((path * abs(i - j)).sum() / 1600, "The square of the distance from the diagonal."),
         (((i - j) ** 2).mean(), "Weigh each cell by the chance that the path visits it.")])
+    late = np.eye(6, k=-1)
+    late[0, 0] = late[-1, -1] = 1
+    case("six frames, one frame late", late).gives(5 / 36)
 
 
 @exercise("7.4", stars=2, minutes=15)
@@ -59,9 +60,6 @@ def apart(case):
     case("the same maps", maps, maps).gives(0.0, atol=1e-9)
     case("twice as strong, in another order, and one upside down", maps, np.stack([-2 * maps[2], 2 * maps[0],
                                                                                    2 * maps[1]])).gives(0.0, atol=1e-9)
-    left, right = np.zeros((2, 1, 4, 4))
-    left[..., :2], right[..., 2:] = 1, 3
-    case("one looks left, the other right", left, right).gives(2.0)
     other = rng.normal(size=(5, 4, 4))
     a, b = ((each ** 2).sum(0) for each in (maps, other))
     a_, b_ = (each / np.sqrt((each ** 2).sum()) for each in (a, b))
@@ -70,6 +68,9 @@ def apart(case):
         (((a - b) ** 2).sum(), "Bring both to length 1 first: a louder map is no other view."),
         (((a / a.sum() - b / b.sum()) ** 2).sum(), "Length 1, not sum 1: divide by the root of the sum of squares."),
         (np.sqrt(((a_ - b_) ** 2).sum()), "The squared distance: no root in the end.")])
+    left, right = np.zeros((2, 1, 4, 4))
+    left[..., :2], right[..., 2:] = 1, 3
+    case("one looks left, the other right", left, right).gives(2.0)
 
 
 @exercise("7.3", stars=2, minutes=15)

@@ -14,7 +14,13 @@ def compress(case):
     face = rng.uniform(60, 180, (6, 5, 3))
     film = face + rng.normal(0, 2, (40, 6, 5, 3))
     right = (film.mean(0) - film.mean()) / film.std()
-    case("a still face", film).gives(right, rtol=1e-6, traps=[
+    case("a face that stays, and a camera's noise", film).gives(right, rtol=1e-6, traps=[
+        (((film - film.mean((0, 1, 2))) / film.std((0, 1, 2))).mean(0),
+         "One mean and one standard deviation for everything: each colour has its own in yours."),
+        (((film - film.mean((1, 2, 3), keepdims=True)) / film.std((1, 2, 3), keepdims=True)).mean(0),
+         "One mean and one standard deviation for the whole film: each frame has its own in yours."),
+        ((film.mean(0) - film.mean()) / film.mean(0).std(),
+         "Standardise before you average: of the mean picture the standard deviation is smaller."),
         (film.mean(0), "Standardise first: minus the mean, over the standard deviation, of all values together."),
         (np.diff(film, axis=0).mean(0), "The mean of differences is the last frame minus the first, and no face."),
         ((film - film.mean(0)).mean(0), "Take away one mean, of all values: that of each pixel is the face itself."),
