@@ -23,11 +23,12 @@ from . import (
     labels_command,
     models_command,
     simulate_command,
+    sweep_command,
     train_command,
 )
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-GOES_ON = ("simulate", "train", "data")
+GOES_ON = ("simulate", "train", "data", "sweep")
 NEEDED_TO_MEASURE = ("av", "cv2")
 NEEDED_TO_TRAIN = ("torch", "accelerate", "safetensors", "joblib", "tqdm")
 NEEDED_TO_SIMULATE = ("av", "cv2", "joblib", "tqdm")
@@ -108,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     cli_options.run_options(add("run", _run, "run notebooks headless", cli_options.RUN))
+    sweep_command.add_options(add("sweep", _sweep, "run a notebook with many settings, into one table",
+                                  sweep_command.EPILOG))
     cli_options.measure_options(add("measure", _measure, "measure the pulse in a video, a folder of videos or from a "
                                     "camera", cli_options.MEASURE))
     cli_options.score_options(add("score", _score, "score predicted pulse waves against their labels",
@@ -157,6 +160,11 @@ def _run(args: argparse.Namespace) -> int:
     if failed:
         return _complain(args, f"{len(failed)} of {len(outcomes)} notebooks failed: {', '.join(failed)}.", FAILED)
     return DONE
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    _check_installed((*NEEDED_TO_RUN, "joblib"), "torch,notebooks")
+    return DONE if sweep_command.run(args, _say) else FAILED
 
 
 def _measure(args: argparse.Namespace) -> int:

@@ -14,8 +14,8 @@ import rppg_lib
 from rppg_lib import doctor, evaluation, registry
 from rppg_lib.cli import main
 
-COMMANDS = ["measure", "run", "score", "labels", "train", "evaluate", "simulate", "data", "convert", "export", "models",
-            "face-model", "doctor"]
+COMMANDS = ["measure", "run", "sweep", "score", "labels", "train", "evaluate", "simulate", "data", "convert", "export",
+            "models", "face-model", "doctor"]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ DEFAULT_PROFILE = "quick"
 def run(wanted: Iterable[str], *, profile: str, given: Iterable[str], out: Path | None, fresh: bool, at_a_time: int,
         notebooks: Path | None, stream: TextIO) -> list[Outcome]:
     """Run the notebooks that ``wanted`` names and write progress and failures to ``stream``."""
-    folder, given = notebooks or _folder(), list(given)
+    folder, given = notebooks or notebooks_folder(), list(given)
     jobs = plan(folder, wanted, profile=profile, given=given)
     out = (out or output_dir()).resolve()
     if (out / "notebooks").resolve() == folder.resolve():
@@ -91,7 +91,8 @@ def _read_if_sound(path: Path) -> Notebook | None:
         return None
 
 
-def _folder() -> Path:
+def notebooks_folder() -> Path:
+    """Return the notebooks of the checkout that holds the working folder."""
     root = project_root()
     if root is None:
         raise FileNotFoundError(f"run: {Path.cwd()} is in no checkout of the workbook (a folder with notebooks/ and "

@@ -192,6 +192,7 @@ class _Child:
                 if isinstance(message, dict) and "event" in message:
                     events.put((self, message))
         finally:
+            self.process.stdout.close()
             events.put((self, None))
 
     def end(self) -> None:
