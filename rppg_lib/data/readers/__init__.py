@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .base import DataSet, LeftOut, Listing
 
-DATASETS = ("ubfc1", "ubfc2", "pure", "vipl", "ubfcphys", "ibvp", "lgi", "mcd",
+DATASETS = ("ubfc1", "ubfc2", "pure", "cohface", "vipl", "mmpd", "scamps", "ubfcphys", "ibvp", "lgi", "mcd",
             "v4v", "folder")
 """Modules of this package, one per data set."""
 
