@@ -22,6 +22,7 @@ from . import (
     export_command,
     labels_command,
     models_command,
+    new_model_command,
     simulate_command,
     sweep_command,
     train_command,
@@ -117,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
                                   cli_options.SCORE))
     models_command.add_options(add("models", _models, "list everything that estimates a pulse, and what it costs",
                                    models_command.EPILOG))
+    new_model_command.add_options(add("new-model", _new_model, "write a network or a method of your own to begin with",
+                                      new_model_command.EPILOG))
     train_command.add_train_options(add("train", _train, "train a network, and judge it on other people",
                                         train_command.TRAIN_EPILOG))
     train_command.add_evaluate_options(add("evaluate", _evaluate, "judge a trained network on a store of clips",
@@ -191,6 +194,10 @@ def _score(args: argparse.Namespace) -> int:
 
 def _models(args: argparse.Namespace) -> int:
     return DONE if models_command.run(args, _say, sys.stderr) else FAILED
+
+
+def _new_model(args: argparse.Namespace) -> int:
+    return DONE if new_model_command.run(args, _say) else FAILED
 
 
 def _train(args: argparse.Namespace) -> int:

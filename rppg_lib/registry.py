@@ -20,8 +20,11 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -30,6 +33,8 @@ from .types import Clip, Pulse
 
 HOMES = {"method": "rppg_lib.signal.methods", "network": "rppg_lib.models"}
 """Where estimators register when imported. Networks, which need torch, are loaded when no method has the name."""
+OWN_FILES = "RPPG_MODELS"
+"""Environment variable: files of one's own that register something, separated as in PATH."""
 
 
 @runtime_checkable
@@ -165,6 +170,8 @@ def find(name: str) -> Entry:
             break
         _load(kind)
     if name not in _entries:
+        _load_own()
+    if name not in _entries:
         missing = "" if has_networks() else " Networks are not among them, for torch is not installed."
         raise ValueError(f"registry: no estimator is called {name!r}.{near_miss(name, _entries)} "
                          f"Known: {', '.join(sorted(_entries))}.{missing}")
@@ -181,6 +188,7 @@ def available(kind: str | None = None) -> dict[str, Entry]:
         raise ValueError(f"registry: kind must be one of {', '.join(HOMES)}, got {kind!r}.")
     for home in HOMES if kind is None else (kind,):
         _load(home)
+    _load_own()
     return {name: entry for name, entry in sorted(_entries.items()) if kind in (None, entry.kind)}
 
 
@@ -192,6 +200,39 @@ def has_networks() -> bool:
 def _load(kind: str) -> None:
     if kind != "network" or has_networks():
         importlib.import_module(HOMES[kind])
+
+
+def _load_own() -> None:
+    """Load the files that ``RPPG_MODELS`` names, each once; one that cannot be loaded is named."""
+    paths = [Path(given).expanduser().resolve() for given in os.environ.get(OWN_FILES, "").split(os.pathsep) if given]
+    for kind in HOMES if paths else ():
+        _load(kind)                                                  # names of the library are taken first
+    for path in paths:
+        if path.suffix != ".py" or not path.stem.isidentifier() or not path.is_file():
+            raise FileNotFoundError(f"registry: {OWN_FILES} must name files of Python, separated by {os.pathsep!r}; "
+                                    f"there is no {path} that could be imported.")
+        loaded = sys.modules.get(path.stem)
+        found = getattr(loaded, "__spec__", None) if loaded else importlib.util.find_spec(path.stem)
+        if (loaded or found) and Path(getattr(found, "origin", None) or "").resolve() != path:
+            raise ImportError(f"registry: {path} of {OWN_FILES} has the name of another module, {path.stem}. "
+                              f"Rename it.")
+        if not loaded:
+            _load_file(path)
+
+
+def _load_file(path: Path) -> None:
+    """Import one file under its own name; nothing of one that stops half-way stays registered."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module, before = importlib.util.module_from_spec(spec), dict(_entries)
+    sys.modules[path.stem] = module                                  # dataclasses and pickle look a module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        _entries.clear()
+        _entries.update(before)
+        raise ImportError(f"registry: {path} of {OWN_FILES} cannot be loaded ({type(error).__name__}: {error}). Mend "
+                          f"it, or unset {OWN_FILES}; methods work without it.") from error
 
 
 def near_miss(word: Any, known: Any) -> str:

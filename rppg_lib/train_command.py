@@ -63,6 +63,9 @@ def add_train_options(command: ArgumentParser) -> None:
                          "heartbeats.epochs=3")
     command.add_argument("--data", type=Path, metavar="STORE", help="a clip store (default: the simulated one of the "
                          "profile, made first if need be)")
+    command.add_argument("--protocol", metavar="NAME", help="divide people as published, 'vipl 5 folds' for example; see "
+                         "the book's page on protocols (default: a draw of 60, 15 and 25 %%)")
+    command.add_argument("--fold", type=int, metavar="K", help="which fold of the protocol (default: 1)")
     command.add_argument("--out", type=Path, metavar="DIR", help="checkpoints and results (default: below "
                          "build/training)")
     command.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
@@ -78,7 +81,7 @@ def add_evaluate_options(command: ArgumentParser) -> None:
 
 def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     """Train a network, judge it on the people kept apart, write and say the table."""
-    from .data import ClipStore, split_subjects
+    from .data import ClipStore
     from .registry import find
     from .training import train_in_stages
     from .training.device import random_state_kept
@@ -94,7 +97,7 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
                          f"Networks: see rppg models.")
     how, own = _settings(args.given, entry.made_of, recipe(args.name, args.profile))
     store = ClipStore.open(args.data) if args.data else _simulated(args)
-    split = split_subjects(store.subjects, shares=SHARES, seed=how.config.seed)
+    split, told = _divided(args, store, how.config.seed)
     with random_state_kept(seed=how.config.seed):
         network = entry.made_of(network_config(entry.made_of, args.profile, store, own, people=len(split.train)))
     stages = how.stages(network, store, split)
@@ -105,8 +108,24 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     histories = {f"history_{stage.name}": each.history for stage, each in zip(stages[:-1], fitted)}
     path = _results(args, fitted[-1], {"test": rows, "history": fitted[-1].history, **histories}, store,
                     how.to_json() | {"network": network.settings}, folder)
-    say(_text(rows) + f"\n\n{_who(store, split)}\n{folder}\n{path}{why}")
+    say(_text(rows) + f"\n\n{_who(store, split)}{told}\n{folder}\n{path}{why}")
     return not why
+
+
+def _divided(args: Namespace, store: ClipStore, seed: int) -> tuple[Split, str]:
+    """Return who trains, validates and tests: drawn, or a fold of a published protocol with what it says of itself."""
+    from .data import split_subjects
+    from .data.protocols import protocol
+
+    if args.protocol is None:
+        if args.fold is not None:
+            raise ValueError("train: --fold counts the folds of a published protocol. Name it with --protocol.")
+        return split_subjects(store.subjects, shares=SHARES, seed=seed), ""
+    folds, number = protocol(args.protocol, store, validation=SHARES[1] / sum(SHARES[:2]), seed=seed), args.fold or 1
+    if not 1 <= number <= len(folds):
+        raise ValueError(f"train: --fold must lie between 1 and {len(folds)} for {args.protocol!r}, got {number}.")
+    fold = folds[number - 1]
+    return fold.split, f"\n{fold.name}: {fold.note}"
 
 
 def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
@@ -244,7 +263,8 @@ def _results(args: Namespace, fitted: Fitted, tables: dict[str, Any], store: Cli
 
 def _label(args: Namespace) -> str:
     """Return a name for files: the profile, and what was changed; a digest of that where it is long."""
-    changed = [re.sub(r"[^\w.=-]", "", text) for text in args.given]
+    fold = [] if args.protocol is None else [f"{args.protocol} {args.fold or 1}"]
+    changed = [re.sub(r"[^\w.=-]", "", text.replace("/", "-")) for text in [*args.given, *fold]]
     label = "+".join([args.profile, *changed])
     return label if len(label) <= 60 else f"{args.profile}+{hashlib.sha256(label.encode()).hexdigest()[:10]}"
 

@@ -325,7 +325,7 @@ def test_every_key_that_a_docstring_names_is_in_the_bibliography():
 
 def test_every_entry_of_the_bibliography_can_be_looked_up():
     for key, text in entries().items():
-        assert re.search(r"doi\s*=\s*\{10\.|arXiv:\d{4}\.\d{4,5}", text), key
+        assert re.search(r"doi\s*=\s*\{10\.|arXiv:\d{4}\.\d{4,5}|url\s*=\s*\{https://", text), key
         assert re.search(r"year\s*=\s*\{(19|20)\d\d\}", text), key
 
 

@@ -15,7 +15,7 @@ from rppg_lib import doctor, evaluation, registry
 from rppg_lib.cli import main
 
 COMMANDS = ["measure", "run", "sweep", "score", "labels", "train", "evaluate", "simulate", "data", "convert", "export",
-            "models", "face-model", "doctor"]
+            "models", "new-model", "face-model", "doctor"]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ LAYERS = {
     "plots": 8, "results": 8,
     "teach": 9, "cli": 9, "measure_command": 9, "workbook": 9, "doctor": 9,
     "models_command": 9, "simulate_command": 9, "train_command": 9, "labels_command": 9, "convert_command": 9,
-    "export_command": 9, "data_command": 9, "sweep_command": 9, "cli_options": 9,
+    "export_command": 9, "data_command": 9, "sweep_command": 9, "new_model_command": 9, "cli_options": 9,
 }
 SIBLINGS_MAY_MEET = (0, 9)              # the registry knows the types; the command line calls runner and doctor
 WITHOUT_TORCH = (0, 1, 2, 3, 7, 8)

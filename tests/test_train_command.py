@@ -200,10 +200,34 @@ def test_several_processes_are_refused(stores, monkeypatch):
         call(train_command.train, "physnet", "--data", stores["six"].path)
 
 
+def named(**parts):
+    return train_command._label(argparse.Namespace(**{"profile": "quick", "given": [], "protocol": None, "fold": None}
+                                                   | parts))
+
+
 def test_what_was_changed_names_the_results_as_a_file_name_can():
-    assert train_command._label(argparse.Namespace(profile="quick", given=["lr= 0.01", 'schedule="cosine"'])) \
-        == "quick+lr=0.01+schedule=cosine"
-    assert len(train_command._label(argparse.Namespace(profile="quick", given=["x" * 200]))) < 40
+    assert named(given=["lr= 0.01", 'schedule="cosine"']) == "quick+lr=0.01+schedule=cosine"
+    assert len(named(given=["x" * 200])) < 40
+    assert named(protocol="pure 60/40") == "quick+pure60-401" and named(protocol="vipl 5 folds", fold=3)[-1] == "3"
+
+
+def pure(number):
+    return ClipSource(clip=dataclasses.replace(clip(number, "pure"), subject=f"pure {number:02d}"))
+
+
+def test_a_published_protocol_says_who_trains_and_who_is_judged(tmp_path):
+    store = build_store([pure(n) for n in range(1, 11)], tmp_path, name="pure", jobs=1, progress=False)
+    words = ("physnet", "--data", store.path, "--out", tmp_path / "run", "-p", "epochs=1", "-p", "width=4", "-p",
+             "size_px=16")
+    text = call(train_command.train, *words, "--protocol", "pure 60/40")
+    people = json.loads((tmp_path / "run" / "people.json").read_text())
+    assert people["test"] == ["pure 07", "pure 08", "pure 09", "pure 10"] and len(people["train"]) == 5
+    assert "pure 60/40" in text and [line.split()[:2] for line in text.splitlines()[1:3]] == [["physnet", "4"],
+                                                                                              ["pos", "4"]]
+    for more, message in ((("--protocol", "pure 60/40", "--fold", 2), "--fold must lie between 1 and 1"),
+                          (("--fold", 1), "Name it with --protocol"), (("--protocol", "pure 6040"), "pure 60/40")):
+        with pytest.raises(ValueError, match=message):
+            call(train_command.train, *words, *more)
 
 
 SMALL = [word for setting in ("frames=64", "dim=8", "codes=8", "layers=1", "first=4", "width=4", "epochs=2", "lr=0.001",

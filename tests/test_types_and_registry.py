@@ -1,8 +1,15 @@
+import builtins
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from rppg_lib import registry
 from rppg_lib.types import Clip, Pulse, Recording, Reference
+
+from .checkout import ROOT
 
 
 def trace(n=90):
@@ -125,3 +132,96 @@ def test_a_cell_that_runs_again_replaces_its_own_function():
 def test_a_trace_method_says_what_it_misses_in_a_clip_of_frames():
     with pytest.raises(ValueError, match="needs a colour trace"):
         registry.build("pos").predict(Clip(fs=30, frames=np.zeros((60, 8, 8, 3), np.uint8)))
+
+
+# files of one's own
+
+OWN = """
+from rppg_lib.registry import register
+@register("{name}", cites="none2000")
+def {name}(rgb, *, fs):
+    '''Minus green.'''
+    return -rgb[..., 1]
+{more}
+"""
+
+
+@pytest.fixture
+def own_file(tmp_path, monkeypatch):
+    """Write a file of one's own and name it; everything is forgotten afterwards."""
+    registry.available()
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    written = []
+
+    def write(name, more="", *, text=None):
+        path = tmp_path / f"{name}.py"
+        path.write_text(OWN.format(name=name, more=more) if text is None else text, encoding="utf-8")
+        written.append(path)
+        if name not in sys.modules:
+            monkeypatch.setitem(sys.modules, name, None)             # forgets it in the end ...
+            del sys.modules[name]                                    # ... and lets it be loaded now
+        monkeypatch.setenv(registry.OWN_FILES, os.pathsep.join(map(str, written)))
+        return path
+
+    return write
+
+
+def test_files_of_ones_own_are_known_by_name_and_listed(own_file):
+    own_file("own_first")
+    own_file("own_second")
+    assert registry.build("own_second").predict(Clip(fs=30, rgb=trace())).wave.shape == (90,)
+    assert {"own_first", "own_second"} <= set(registry.available("method"))
+
+
+def test_a_file_is_loaded_once_however_often_it_is_asked_for(own_file):
+    own_file("own_counted", "import builtins; builtins.own_loads = getattr(builtins, 'own_loads', 0) + 1")
+    registry.available(), registry.available()
+    with pytest.raises(ValueError, match="no estimator"):
+        registry.build("nothing like it")
+    assert vars(builtins).pop("own_loads") == 1
+
+
+def test_what_the_library_has_works_beside_a_file_that_cannot_be_loaded(own_file):
+    own_file("own_broken", "1 / 0")
+    assert registry.build("pos").name == "pos"
+    for ask in (registry.available, lambda: registry.build("own_broken")):
+        with pytest.raises(ImportError, match=r"own_broken\.py of RPPG_MODELS cannot be loaded \(ZeroDivisionError"):
+            ask()
+    assert "own_broken" not in registry._entries
+
+
+@pytest.mark.parametrize("text, words", [
+    ("def (", "SyntaxError"), ("raise SystemError('no')", "SystemError: no"),
+    (OWN.format(name="pos", more=""), "'pos' is already taken by"),
+])
+def test_a_file_that_is_wrong_is_named_with_the_reason(own_file, text, words):
+    own_file("own_wrong", text=text)
+    with pytest.raises(ImportError, match=f"own_wrong.py of RPPG_MODELS cannot be loaded .*{words}"):
+        registry.available()
+
+
+@pytest.mark.parametrize("given, words", [
+    ("nowhere.py", "there is no .*nowhere.py"), (".", "must name files of Python"), ("README.md", "files of Python"),
+])
+def test_what_is_no_file_of_python_is_named(given, words, monkeypatch):
+    monkeypatch.setenv(registry.OWN_FILES, given)
+    with pytest.raises(FileNotFoundError, match=words):
+        registry.available()
+
+
+@pytest.mark.parametrize("name", ["json", "this"])               # one that is loaded, one that is not
+def test_a_file_with_the_name_of_another_module_is_refused(name, own_file):
+    own_file(name, text="")
+    with pytest.raises(ImportError, match=f"has the name of another module, {name}. Rename it"):
+        registry.available()
+
+
+def test_a_name_of_the_library_is_not_taken_by_a_file_that_comes_first(tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "own_net.py").write_text(OWN.format(name="physnet", more=""), encoding="utf-8")
+    code = "from rppg_lib import registry\ntry:\n registry.available('method')\nexcept ImportError as e: print(e)\n" \
+           "print(registry.find('physnet').kind)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
+                          env={**os.environ, registry.OWN_FILES: str(tmp_path / "own_net.py")})
+    refused, kind = done.stdout.splitlines()
+    assert "'physnet' is already taken by rppg_lib.models.physnet" in refused and kind == "network"

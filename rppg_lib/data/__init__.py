@@ -5,6 +5,8 @@ sources     :class:`SimulatedSource` :class:`ClipSource` :class:`LazySource`, :f
             to be made
 store       :func:`build_store` makes a :class:`ClipStore`: pictures as uint8, with traces, labels and a manifest
 splits      :func:`split_subjects` gives a :class:`Split`, :func:`k_folds` several; :func:`check_exclusive` finds leaks
+protocols   :func:`protocol` divides people as published, :func:`cross` tests on another store, :func:`fold_table`
+readers     ``from rppg_lib.data.readers import read_dataset``: public data sets; :class:`RecordingSource` crops them
 windows     :class:`Windows` cuts clips into samples of one length and gives a :class:`Batch` of them
 pulses      :class:`SimulatedPulses`, :class:`LabelWindows`: samples without pictures, for what learns from waves alone
 augment     :class:`Augment`: flips, speed, colour, crops
@@ -20,6 +22,8 @@ _HOME = {"Source": "sources", "Playing": "sources", "Ending": "sources", "Simula
          "ClipSource": "sources", "LazySource": "sources", "simulated_sources": "sources",
          "ClipStore": "store", "Record": "manifest", "build_store": "build",
          "Split": "splits", "split_subjects": "splits", "k_folds": "splits", "check_exclusive": "splits",
+         "Protocol": "protocols", "Fold": "protocols", "protocol": "protocols", "cross": "protocols",
+         "fold_table": "protocols", "RecordingSource": "recorded",
          "Batch": "windows", "Windows": "windows", "Augment": "augment",
          "SimulatedPulses": "pulses", "LabelWindows": "pulses"}
 """Where a name lives. None is also the name of a module, which would take its place once that is loaded."""

@@ -21,8 +21,7 @@ import pandas as pd
 
 from ..files import locked, output_dir, written_whole
 from ..simulate_command import FOLDER as CLIPS
-from .command import notebooks_folder
-from .command import plan
+from .command import notebooks_folder, plan
 from .fingerprint import changed, fingerprint, library_digest, record_of
 from .runner import Outcome
 from .sweep_point import Order, run_point
