@@ -63,8 +63,8 @@ def add_train_options(command: ArgumentParser) -> None:
                          "heartbeats.epochs=3")
     command.add_argument("--data", type=Path, metavar="STORE", help="a clip store (default: the simulated one of the "
                          "profile, made first if need be)")
-    command.add_argument("--protocol", metavar="NAME", help="divide people as published, 'vipl 5 folds' for example; see "
-                         "the book's page on protocols (default: a draw of 60, 15 and 25 %%)")
+    command.add_argument("--protocol", metavar="NAME", help="divide people as published, 'vipl 5 folds' for example; "
+                         "see the book's page on protocols (default: a draw of 60, 15 and 25 %%)")
     command.add_argument("--fold", type=int, metavar="K", help="which fold of the protocol (default: 1)")
     command.add_argument("--out", type=Path, metavar="DIR", help="checkpoints and results (default: below "
                          "build/training)")

@@ -1,4 +1,4 @@
-"""Write the results tables and the figure of the README from the numbers in results/. A test checks that both agree.
+"""Write the tables and the figure of the READMEs from results/ and from the readers. A test checks that they agree.
 
     python tools/readme.py             write them
     python tools/readme.py --check     say whether it is up to date, and change nothing
@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from rppg_lib import plots, results
+from rppg_lib.data.readers import DATASETS, dataset
 from rppg_lib.files import written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,11 +58,23 @@ def table(result: results.Result) -> str:
     return "\n".join([*lines, "", f"Mean absolute error in bpm with its 95 % interval over people. *{result.stamp}.*"])
 
 
+def datasets() -> str:
+    """Return the table of public data sets that can be read, for data/README.md."""
+    head = "| name | data set | people | recordings | weighs | goes below `data/raw` | ask for it |"
+    lines = [head, "|---" * 7 + "|"]
+    for name in DATASETS:
+        each = dataset(name)
+        if each.people:
+            lines.append(f"| `{name}` | {each.title} | {each.people} | {each.recordings} | {each.weighs} | "
+                         f"`{each.place}` | {each.ask} |")
+    return "\n".join(lines)
+
+
 def updated(readme: str, blocks: dict[str, str]) -> str:
     """Return the README with the text of these blocks replaced."""
     for block, text in blocks.items():
         if begin(block) not in readme or end(block) not in readme:
-            raise SystemExit(f"README.md has no place for the table: put {begin(block)} and {end(block)} around it.")
+            raise SystemExit(f"there is no place for the table: put {begin(block)} and {end(block)} around it.")
         before, rest = readme.split(begin(block))
         readme = f"{before}{begin(block)}\n{text}\n{end(block)}{rest.split(end(block))[1]}"
     return readme
@@ -78,15 +91,22 @@ def draw(result: results.Result, path: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    path = ROOT / "README.md"
-    old = path.read_text(encoding="utf-8")
     result = results.load(ROOT / "results" / SOURCE)
-    new = updated(old, {"results": table(result), "systems": learned(results.load(ROOT / "results" / LEARNED))})
+    learnt = results.load(ROOT / "results" / LEARNED)
+    pages = {"README.md": {"results": table(result), "systems": learned(learnt)},
+             "data/README.md": {"datasets": datasets()}}
+    stale = []
+    for name, blocks in pages.items():
+        old = (ROOT / name).read_text(encoding="utf-8")
+        new = updated(old, blocks)
+        if old != new:
+            stale.append(name)
+        if "--check" not in arguments:
+            with written_whole(ROOT / name) as file:
+                file.write(new)
     if "--check" in arguments:
-        print("README.md is up to date." if old == new else "README.md is not: run python tools/readme.py")
-        return int(old != new)
-    with written_whole(path) as file:
-        file.write(new)
+        print("READMEs are up to date." if not stale else f"{', '.join(stale)}: run python tools/readme.py")
+        return int(bool(stale))
     draw(result, ROOT / "results" / FIGURE)
     return 0
 

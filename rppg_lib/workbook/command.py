@@ -10,7 +10,7 @@ from typing import TextIO
 from ..files import output_dir, project_root
 from . import settings
 from .lock import only_run
-from .notebook import Notebook, find, read, select
+from .notebook import Notebook, find, passed_over, read, select
 from .progress import Display, report
 from .runner import Job, Outcome
 from .runner import run as run_jobs
@@ -30,6 +30,10 @@ def run(wanted: Iterable[str], *, profile: str, given: Iterable[str], out: Path 
                          f"Choose another folder, such as build.")
     if _has_no_profiles(folder, profile):
         stream.write(f"{folder} has no folder profiles/: the notebooks run with the parameters written in them.\n")
+        stream.flush()
+    if others := passed_over(folder):
+        stream.write(f"Passed over, for a notebook here is called NN_name.ipynb, in letters, digits and _: "
+                     f"{', '.join(others)}\n")
         stream.flush()
     if profile != DEFAULT_PROFILE or given:
         stream.write("What a notebook's text says of numbers was written for profile quick as it is: with other "

@@ -58,6 +58,11 @@ def find(folder: Path) -> list[Path]:
     return found
 
 
+def passed_over(folder: Path) -> list[str]:
+    """Return the names of notebooks in ``folder`` that :func:`find` does not take, for they are not ``NN_name``."""
+    return sorted(path.name for path in folder.glob("*.ipynb") if not _NAME.fullmatch(path.stem))
+
+
 def select(paths: Iterable[Path], wanted: Iterable[str]) -> list[Path]:
     """Return the notebooks that ``wanted`` names by number (``2``, ``02``) or by the beginning of a name; all for none.
 

@@ -115,6 +115,16 @@ def exercises_match_their_checks(notebook, stem):
     return problems
 
 
+def minutes_add_up(notebook, stem):
+    """The opening promises as many minutes for the exercises as their stubs do."""
+    asked = sum(int(label[1]) for _, cell in numbered(notebook, tag="exercise")
+                if (label := re.search(r"(\d+) min$", cell.source.splitlines()[0])))
+    told = re.search(r"(\d+) more for the exercises", notebook.cells[0].source)
+    if asked and told and int(told[1]) != asked:
+        return [f"cell 1: {told[1]} minutes for the exercises are told, and their stubs make {asked}"]
+    return []
+
+
 def names_in(tree, context):
     """Names that a piece of code reads (ast.Load) or sets (ast.Store); functions count as set."""
     found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
@@ -123,5 +133,5 @@ def names_in(tree, context):
     return found
 
 
-RULES_OF_EXERCISES = [exercises_are_complete, solutions_are_folded, nothing_needs_an_answer,
+RULES_OF_EXERCISES = [exercises_are_complete, minutes_add_up, solutions_are_folded, nothing_needs_an_answer,
                       exercises_match_their_checks]

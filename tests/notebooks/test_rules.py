@@ -245,6 +245,10 @@ BAD = {
         (replaced(8, "return x / 2", "return my_half(x)"), "cell 8: the solution must not use the reader's answer"),
         (replaced(7, "<details>", "<p>"), "cell 7: hints must be folded"),
     ],
+    "minutes_add_up": [
+        (replaced(1, "5 minutes to read.", "5 minutes to read, 10 more for the exercises."),
+         "cell 1: 10 minutes for the exercises are told, and their stubs make 5"),
+    ],
     "solutions_are_folded": [
         (lambda nb: nb.cells[7].metadata.pop("jupyter"), "cell 8: the solution lies open in JupyterLab"),
         (metadata(8, jupyter={"source_hidden": True}), "cell 8: the solution lies open in JupyterLab"),

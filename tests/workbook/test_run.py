@@ -164,9 +164,11 @@ def test_a_folder_of_collected_notebooks_runs_without_profiles_and_its_exercises
     cells = [("check_1(lambda x: 2 * x)", "check"), ("check_2(lambda x: x)", "check"), ("def mine(x):\n    raise "
              "NotImplementedError\ncheck_3(mine)", "check"), ("check_3(lambda x: 2 * x).must_be_right()", "solution")]
     write_notebook(tmp_path / "collected", "02_alice", define, *cells, title="02 Doubling")
+    write_notebook(tmp_path / "collected", "02_van-dam", define, title="02 Doubling")
     done = rppg("--notebooks", "collected", "--out", "graded", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "written for profile quick" not in done.stdout
+    assert re.search(r"^Passed over, .*: 02_van-dam.ipynb$", done.stdout, re.M)
     assert "collected has no folder profiles/: the notebooks run with the parameters written in them.\n" in done.stdout
     assert "02 Doubling: exercises 1 right, 1 wrong, 1 not tried\n" in done.stdout
     assert done.stdout.splitlines()[-1] == f"Executed notebooks are in {os.path.join('graded', 'notebooks')}."

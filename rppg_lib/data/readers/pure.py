@@ -62,7 +62,8 @@ def reference(path: Path, pictures: Path) -> Reference:
 
 
 DATASET = DataSet(
-    name="pure", title="PURE", terms=TERMS, people=10, recordings=59, weighs="about 40 GB",
+    name="pure", title="PURE", terms=TERMS, people=10, recordings=59,
+    weighs="not told; about 106,000 PNG pictures of 640 x 480",
     ask="https://www.tu-ilmenau.de/neurob/data-sets-code/pulse-rate-detection-dataset-pure (an agreement is signed)",
     place="PURE", layout="01-01/01-01/Image<nanoseconds>.png\n01-01/01-01.json   or 01-01.json beside the folder",
     list=listed,

@@ -45,7 +45,8 @@ def reference(path: Path) -> Reference:
 
 
 DATASET = DataSet(
-    name="ubfc2", title="UBFC-rPPG, DATASET_2", terms=TERMS, people=42, recordings=42, weighs="about 70 GB",
+    name="ubfc2", title="UBFC-rPPG, DATASET_2", terms=TERMS, people=42, recordings=42,
+    weighs="not told; videos are raw, about 1.6 GB a minute",
     ask="https://sites.google.com/view/ybenezeth/ubfcrppg (a folder shared by the authors)",
     place="UBFC-rPPG/DATASET_2",
     layout="subject1/vid.avi\nsubject1/ground_truth.txt   three lines: pulse, rate of the device, times in seconds",
