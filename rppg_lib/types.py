@@ -141,6 +141,17 @@ class Pulse:
         return f"Pulse({len(self.wave) / self.fs:.1f} s at {self.fs:g} fps)"
 
 
+class Lent(np.ndarray):
+    """Pictures that must not be shown: nobody who lent them has allowed it. What is cut out of them is lent, too.
+
+    Computing with them is free; the figures of :mod:`rppg_lib.plots` draw the outline of the face instead.
+
+    >>> pictures = np.zeros((9, 8, 8, 3), np.uint8).view(Lent)
+    >>> isinstance(pictures[0, 2:6], Lent), isinstance(pictures.astype(float) / 255, Lent)
+    (True, True)
+    """
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clip:
     """What every method consumes: a colour trace, frames, or both, and a label where there is one.
@@ -172,7 +183,7 @@ class Clip:
             if self.rgb.ndim != 2 or self.rgb.shape[1] != 3:
                 raise ValueError(f"{who}: needs one trace (T, 3), got shape {self.rgb.shape}. Make one Clip per trace.")
         if self.frames is not None:
-            object.__setattr__(self, "frames", np.asarray(self.frames))
+            object.__setattr__(self, "frames", np.asanyarray(self.frames))
         if self.frames is not None and (self.frames.ndim != 4 or self.frames.shape[-1] != 3
                                         or self.frames.dtype != np.uint8):
             raise ValueError(f"{who}: needs frames (T, H, W, 3) of uint8 in R-G-B order, "

@@ -7,9 +7,11 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from rppg_lib import plots, registry, signal, simulate
+from rppg_lib.data import ClipSource, LazySource, build_store
+from rppg_lib.data.sources import Ending, Playing
 from rppg_lib.evaluation import METRICS, GroupErrors, Labelled, Ranks, RiskCoverage, audit, bland_altman
 from rppg_lib.measurement import Measurement, Stretch, Window
-from rppg_lib.types import Pulse
+from rppg_lib.types import Clip, Lent, Pulse
 
 T = np.arange(300) / 30
 
@@ -473,3 +475,53 @@ def test_groups_are_rows_with_the_number_of_their_people(ax):
     assert [text.get_text() for text in ax.get_yticklabels()] == ["I (n = 6)", "VI (n = 4)", "unknown (n = 1)"]
     for method, (value, *_) in drawn_points(ax).items():
         np.testing.assert_array_equal(value, given.table.xs(method, level="method").mae)
+
+
+# Faces that must not be shown
+
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory):
+    """Two clips out of a store: the same face, one of somebody who is simulated and one lent without leave to show."""
+    film = simulate.crops(simulate.person(5200), seconds=2, size_px=64)
+    clips = [Clip(id=dataset, fs=film.fs, frames=np.stack(list(film.frames())), label=film.reference, subject=dataset,
+                  dataset=dataset) for dataset in ("simulated", "pure")]
+    store = build_store([ClipSource(clip=clip) for clip in clips], tmp_path_factory.mktemp("lent"), name="two", jobs=1,
+                        progress=False)
+    return store.clip(0), store.clip(1)
+
+
+def grey(picture):
+    picture = np.asarray(picture, float)
+    return (picture.mean(-1) if picture.ndim == 3 else picture).ravel()
+
+
+@pytest.mark.parametrize("part", [lambda frames: frames[0], lambda frames: frames[5, 8:56, 8:56],
+                                  lambda frames: frames[0] / 255, lambda frames: frames.mean(0) / 255])
+@pytest.mark.parametrize("draw", [plots.plot_picture, lambda ax, image: plots.plot_look(ax, image, np.zeros((4, 4)))])
+def test_a_face_whose_terms_forbid_it_cannot_be_published(lent, draw, part):
+    for clip in lent:
+        figure, ax = plt.subplots()
+        image = part(clip.frames)
+        draw(ax, image)
+        r = np.corrcoef(grey(ax.images[0].get_array()), grey(image))[0, 1]
+        assert r > 0.99 if clip.dataset == "simulated" else abs(r) < 0.4
+        plt.close(figure)
+    colours, counts = np.unique(grey(plots.pictures.shown(image)), return_counts=True)
+    assert counts.max() / counts.sum() > 0.75 and colours[counts.argmax()] == 255        # a line on white
+
+
+def test_what_is_computed_from_lent_pictures_is_free_and_the_same(lent):
+    free, bound = lent
+    assert isinstance(bound.frames, Lent) and not isinstance(free.frames, Lent)
+    assert np.array_equal(free.frames, bound.frames) and float(bound.frames.mean()) == float(free.frames.mean())
+    assert isinstance(bound.frames[3, 10:20], Lent)
+
+
+def test_recordings_that_may_be_shown_are_shown(tmp_path):
+    def opened():
+        pictures = np.random.default_rng(0).integers(0, 255, (90, 16, 16, 3), dtype=np.uint8)
+        return Playing(pictures=((picture, None) for picture in pictures), fs=30.0, size_px=(16, 16), dataset="mine",
+                       ending=lambda: Ending(label=np.sin(np.arange(90) / 4), facts={"may_show_faces": True}))
+    source = LazySource(id="me", subject="me", opened=opened, decided_by={"made": 1})
+    store = build_store([source], tmp_path, name="mine", jobs=1, progress=False)
+    assert not isinstance(store.clip(0).frames, Lent)

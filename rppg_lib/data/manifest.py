@@ -42,6 +42,11 @@ class Record:
     sha256: dict[str, str]               # of each array's file: frames, and rgb, label, clean where there are such
 
     @property
+    def may_show_faces(self) -> bool:
+        """Whether figures may show its pictures: simulated people's, and those of whom it is told."""
+        return self.dataset == "simulated" or self.facts.get("may_show_faces") is True
+
+    @property
     def seconds(self) -> float:
         return self.frames / self.fs
 

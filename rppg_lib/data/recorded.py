@@ -98,7 +98,8 @@ class RecordingSource:
             if cutter.missing > MOST_MISSING * cutter.seen:
                 raise ValueError(f"{self.id}: needs a face in at least half of the pictures, found none in "
                                  f"{cutter.missing} of {cutter.seen}. Leave this recording out.")
-            facts = {**told.facts, "face_missing": round(cutter.missing / max(cutter.seen, 1), 4),
+            facts = {**told.facts, "may_show_faces": told.terms.may_show_faces, "licence": told.terms.licence,
+                     "face_missing": round(cutter.missing / max(cutter.seen, 1), 4),
                      "finder": cutter.finder, "from_s": round(grid[0], 3), "to_s": round(grid[-1], 3)}
             if reference is None:
                 return Ending(facts=facts)

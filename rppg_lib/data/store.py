@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..types import Clip
+from ..types import Clip, Lent
 from .arrays import file_digest, mapped, read_into
 from .manifest import FORMAT, KIND, MANIFEST, RECORDINGS, Broken, Record, digest_of, read_json
 
@@ -91,6 +91,8 @@ class ClipStore:
         arrays = {name: self._array(record, name) for name in names}
         if clean and "clean" in record.sha256:
             arrays["label"] = self._array(record, "clean")
+        if not record.may_show_faces:
+            arrays["frames"] = arrays["frames"].view(Lent)
         return Clip(id=record.id, subject=record.subject, dataset=record.dataset, condition=record.condition,
                     fs=record.fs, **arrays)
 

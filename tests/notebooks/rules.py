@@ -201,6 +201,14 @@ def pictures_have_words(notebook, stem):
     return problems
 
 
+def faces_go_through_plots(notebook, stem):
+    """Pictures of people are drawn by functions that leave a face out where its terms forbid to show it."""
+    return [f"cell {k}: draw pictures of people with plots.plot_picture or plots.plot_look: they keep to the terms"
+            for k, tree in trees(notebook) for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("imshow", "figimage", "imsave")
+            and re.search(r"\.(frames|image)\b", " ".join(map(ast.unparse, node.args)))]
+
+
 def sliders_have_twins(notebook, stem):
     """The figure that says the same without a slider is the next code."""
     codes = numbered(notebook, "code")
@@ -276,5 +284,5 @@ def has_the_usual_length(notebook, stem):
 
 
 RULES = [is_valid, is_stripped, python_only, has_parameters, has_opening, has_closing, cites_what_exists,
-         reads_well_in_jupyterlab, links_to_what_exists, pictures_have_words, sliders_have_twins,
-         stays_on_the_machine, saves_under_its_own_name, keeps_cells_short, has_the_usual_length]
+         reads_well_in_jupyterlab, links_to_what_exists, faces_go_through_plots, pictures_have_words,
+         sliders_have_twins, stays_on_the_machine, saves_under_its_own_name, keeps_cells_short, has_the_usual_length]

@@ -184,6 +184,10 @@ BAD = {
     "links_to_what_exists": [
         (replaced(1, "book.css", "none.png"), "cell 1: there is no ../book/assets/none.png"),
     ],
+    "faces_go_through_plots": [
+        (added(code("ax.imshow(clip.frames[0])")), "cell 12: draw pictures of people with plots.plot_picture"),
+        (added(code("plt.imshow(frame.image / 255)")), "they keep to the terms"),
+    ],
     "pictures_have_words": [
         (replaced(1, "![a pulse]", "![]"), "cell 1: a picture without alt text"),
         (replaced(4, "Expect", '<img src="a.png"> Expect'), "cell 4: a picture without alt text"),
