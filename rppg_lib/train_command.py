@@ -104,11 +104,11 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
     _write_people(folder, store, split, fresh=args.fresh)            # first: a killed training has a checkpoint, too
     fitted = train_in_stages(network, stages, folder=folder, resume=not args.fresh, progress=sys.stderr.isatty())
-    rows, why = _judged(network, store, split.test)
+    table, rows, why = _judged(network, store, split.test)
     histories = {f"history_{stage.name}": each.history for stage, each in zip(stages[:-1], fitted)}
-    path = _results(args, fitted[-1], {"test": rows, "history": fitted[-1].history, **histories}, store,
+    path = _results(args, fitted[-1], {"test": table, "rows": rows, "history": fitted[-1].history, **histories}, store,
                     how.to_json() | {"network": network.settings}, folder)
-    say(_text(rows) + f"\n\n{_who(store, split)}{told}\n{folder}\n{path}{why}")
+    say(_text(table) + f"\n\n{_who(store, split)}{told}\n{folder}\n{path}{why}")
     return not why
 
 
@@ -139,7 +139,7 @@ def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
     if not people:
         raise ValueError(f"evaluate: {args.checkpoint} was trained on everybody in {args.data}, so nothing would be "
                          f"learned from judging it there. Use a store of other people.")
-    rows, why = _judged(network, store, people)
+    table, _, why = _judged(network, store, people)
     left_out = len(set(store.subjects) & (known or set()))
     told = "" if known is not None else f"; there is no {PEOPLE}: whom it was trained on is not known"
     if args.json:
@@ -147,9 +147,9 @@ def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:
                         "datasets": sorted(_datasets(store)), "left_out": left_out,
                         "trained_on_is_known": known is not None,
                         "trained": network.facts,
-                        "table": _plain(rows)}, indent=1, allow_nan=False))
+                        "table": _plain(table)}, indent=1, allow_nan=False))
     else:
-        say(f"{_text(rows)}\n\n{', '.join(sorted(_datasets(store)))}: {len(people)} people"
+        say(f"{_text(table)}\n\n{', '.join(sorted(_datasets(store)))}: {len(people)} people"
             + (f"; {left_out} it was trained on are left out" if left_out else told) + why)
     return not why
 
@@ -199,8 +199,9 @@ def _simulated(args: Namespace) -> ClipStore:
                        progress=sys.stderr.isatty())
 
 
-def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str]) -> tuple[pd.DataFrame, str]:
-    """Return the summary of network and POS on the clips of these people; and why, if the network could read none."""
+def _judged(network: Network, store: ClipStore,
+            people: set[str] | frozenset[str]) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Return summary and rows of network and POS on these people's clips; and why, if the network could read none."""
     from .evaluation import evaluate as judge
     from .evaluation import summarise
     from .models import NetworkEstimator
@@ -212,7 +213,7 @@ def _judged(network: Network, store: ClipStore, people: set[str] | frozenset[str
         raise ValueError(f"evaluate: needs clips with labels, {store.path} has none of {len(people)} people.")
     rows = judge(methods, clips)
     mine = rows[rows.method == methods[0].name]
-    return summarise(rows), "" if mine.hr_pred.notna().any() else f"\nno clip could be read: {mine.note.iloc[0]}"
+    return summarise(rows), rows, "" if mine.hr_pred.notna().any() else f"\nno clip could be read: {mine.note.iloc[0]}"
 
 
 def _write_people(folder: Path, store: ClipStore, split: Split, *, fresh: bool) -> None:

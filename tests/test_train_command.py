@@ -19,6 +19,8 @@ from rppg_lib.quantize.labels import LabelFilter, LabelLevels
 from rppg_lib.training.recipes import recipe
 from rppg_lib.types import Clip
 
+from .checkout import ROOT
+
 FS = 30.0
 
 
@@ -73,7 +75,7 @@ def test_train_writes_a_result_that_says_how_it_was_made(trained, stores):
     folder, _ = trained
     path = folder / "train_physnet.quick+epochs=2+width=4+size_px=16+lr=0.01.json"
     found = results.load(path)
-    assert set(found.tables) == {"test", "history"} and len(found.tables["history"]) == 2
+    assert set(found.tables) == {"test", "rows", "history"} and len(found.tables["history"]) == 2
     assert found.data.startswith("simulated: six-") and stores["six"].content_hash[:12] in found.data
     assert found.config["fit"]["lr"] == 0.01 and found.config["network"]["width"] == 4
     assert found.config["losses"] == {"pearson": 1.0} and "revision" in found.config["made"]
@@ -205,6 +207,18 @@ def named(**parts):
                                                    | parts))
 
 
+def test_the_notebook_of_sweeps_trains_by_a_protocol_and_keeps_a_row_per_recording(tmp_path, monkeypatch):
+    papermill = pytest.importorskip("papermill")
+    store = build_store([pure(n) for n in range(1, 11)], tmp_path, name="pure", jobs=1, progress=False)
+    monkeypatch.setenv("RPPG_OUT", str(tmp_path / "out"))
+    papermill.execute_notebook(ROOT / "notebooks" / "sweeps" / "01_train.ipynb", tmp_path / "ran.ipynb", parameters={
+        "data": str(store.path), "protocol": "pure 60/40", "recipe": "quick", "seed": 3,
+        "more": "epochs=1, width=4, size_px=16"}, kernel_name="python3", progress_bar=False)
+    kept = results.load(next((tmp_path / "out" / "results").glob("01_train*.json")))
+    assert {row["subject"] for row in kept.tables["rows"]} == {"pure 07", "pure 08", "pure 09", "pure 10"}
+    assert len(kept.tables["rows"]) == 8 and kept.seed == 3 and kept.data.startswith("recorded: pure")
+
+
 def test_what_was_changed_names_the_results_as_a_file_name_can():
     assert named(given=["lr= 0.01", 'schedule="cosine"']) == "quick+lr=0.01+schedule=cosine"
     assert len(named(given=["x" * 200])) < 40
@@ -246,7 +260,7 @@ def test_both_stages_of_codephys_are_trained_and_told(staged, stores):
     assert [line.split()[:2] for line in text.splitlines()[1:3]] == [["codephys", "2"], ["pos", "2"]]
     assert "trained on 3 people, stopped by 1, judged on 2 others" in text
     found = results.load(next(folder.glob("train_codephys.*.json")))
-    assert set(found.tables) == {"test", "history", "history_heartbeats"}
+    assert set(found.tables) == {"test", "rows", "history", "history_heartbeats"}
     assert "mse" in found.tables["history_heartbeats"][-1] and "ask" in found.tables["history"][-1]
     assert found.config["fit"]["lr"] == 0.001 and found.config["losses"] == recipe("codephys", "quick").losses
     before = found.config["before"]["heartbeats"]
