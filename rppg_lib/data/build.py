@@ -173,7 +173,7 @@ def _written(source: Source, part: Path, *, folder: str, digest: str, settings: 
         "facts": ending.facts, "settings": settings, "digest": digest,
         "sha256": {name: file_digest(part / f"{name}.npy") for name in names}})
     shown = mapped(part / "frames.npy", name="frames", shape=record.shape("frames"))
-    for pulse in {"label", "clean"} & small.keys() or {"rgb"}:        # Clip says what does not fit
+    for pulse in {"label", "clean"} & small.keys() or {None}:         # Clip says what does not fit
         Clip(id=source.id, fs=record.fs, frames=shown, rgb=small.get("rgb"), label=small.get(pulse))
     return record
 

@@ -18,6 +18,7 @@
 from .agreement import BlandAltman, bland_altman
 from .audit import LabelAudit, RecordingAudit, audit
 from .compare import Ranks, compare, critical_difference, holm, rank_methods, sign_flip_p
+from .efficiency import efficiency
 from .groups import GroupErrors, errors_by_group
 from .label_files import Labelled, Unread, read_labels
 from .predictions import Prediction, read_predictions
@@ -32,6 +33,6 @@ from .summary import METRICS, summarise
 __all__ = ["COSTS", "FIELD", "FIELD_2023", "FINE", "METRICS", "BlandAltman", "Conditions", "GroupErrors",
            "LabelAudit", "Labelled", "Prediction", "Probe", "Ranks", "ReadOut", "RecordingAudit", "RiskCoverage",
            "ScoreReport", "Unread", "audit", "beside_published", "bland_altman", "compare", "critical_difference",
-           "errors_by_group", "evaluate", "holm", "identity_probe", "published", "rank_methods", "read_labels",
-           "read_predictions", "read_published", "risk_coverage", "score_file", "score_waves", "sign_flip_p",
-           "summarise"]
+           "efficiency", "errors_by_group", "evaluate", "holm", "identity_probe", "published", "rank_methods",
+           "read_labels", "read_predictions", "read_published", "risk_coverage", "score_file", "score_waves",
+           "sign_flip_p", "summarise"]

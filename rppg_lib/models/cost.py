@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -147,6 +149,32 @@ def latencies(networks: Sequence[Network], *, frames: int, size_px: int, repeats
         turns = [[_timed(call, clip, tick) for call, clip in runs] for _ in range(repeats)]
     return [Latency(min_ms=1e3 * min(times), median_ms=1e3 * statistics.median(times), frames=frames, clock=clock)
             for times in zip(*turns)]
+
+
+def untrained(kind: type[Network], *, frames: int, size_px: int) -> Network:
+    """Return a network for an input, its weights random but the same each time: what it costs needs no training.
+
+    >>> from rppg_lib.models.physnet import PhysNet
+    >>> untrained(PhysNet, frames=64, size_px=32).config.frames
+    64
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return kind(dataclasses.replace(kind.Config(), frames=frames, size_px=size_px)).eval()
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch can use a GPU here."""
+    return torch.cuda.is_available()
+
+
+def gpu_peak_bytes(call: Callable[[], Any]) -> int:
+    """Return the most memory that PyTorch held on the GPU during a call, weights that lay there before with it."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    call()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated()
 
 
 def _ready(network: Network, frames: int, size_px: int, setting: Setting) -> tuple[Callable, Tensor]:

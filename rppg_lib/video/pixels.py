@@ -75,6 +75,13 @@ class ToRgb:
         if (frame.width, frame.height) != self.native:
             self.resized += 1
         how = ACCURATE | (Interpolation.BILINEAR if same else Interpolation.AREA)
+        if same and frame.height % 2 == 0 and _is_yuv(frame.format):
+            # To planes and then to pixels takes half as long as at once, and gives the same values in even heights.
+            frame = frame.reformat(format="gbrp", interpolation=how, threads=1)
         rgb = frame.reformat(width=self.width, height=self.height, format="rgb24", interpolation=how, threads=1)
         picture = rgb.to_ndarray()
         return picture if self.signs == UPRIGHT else turned(picture, self.signs)
+
+
+def _is_yuv(form: av.VideoFormat) -> bool:
+    return form.is_planar and not form.is_rgb and len(form.components) >= 3

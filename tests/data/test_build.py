@@ -254,3 +254,10 @@ def test_a_clip_without_label_or_trace_is_kept_as_it_is(tmp_path):
     bare = Clip(id="bare", frames=clip().frames, fs=25)
     found = made([ClipSource(clip=bare)], tmp_path).clip(0)
     assert found.rgb is None and found.label is None and found.fs == 25 and (found.frames == bare.frames).all()
+
+
+def test_a_recording_with_colours_and_without_a_label_is_kept(tmp_path):
+    unlabelled = clip(label=False)
+    store = build_store([ClipSource(clip=unlabelled)], tmp_path, name="plain", jobs=1, progress=False)
+    kept = store.clip(0)
+    assert not store.failed and kept.label is None and np.allclose(kept.rgb, unlabelled.rgb, atol=1e-3)
