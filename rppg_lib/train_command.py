@@ -115,17 +115,19 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
 def _divided(args: Namespace, store: ClipStore, seed: int) -> tuple[Split, str]:
     """Return who trains, validates and tests: drawn, or a fold of a published protocol with what it says of itself."""
     from .data import split_subjects
-    from .data.protocols import protocol
+    from .data.protocols import TOLD, protocol, protocols
 
     if args.protocol is None:
         if args.fold is not None:
             raise ValueError("train: --fold counts the folds of a published protocol. Name it with --protocol.")
         return split_subjects(store.subjects, shares=SHARES, seed=seed), ""
-    folds, number = protocol(args.protocol, store, validation=SHARES[1] / sum(SHARES[:2]), seed=seed), args.fold or 1
+    known, number = protocols().get(args.protocol), args.fold or 1
+    own = known is not None and any(fold[1] for fold in known.groups)      # it has people of its own to validate with
+    folds = protocol(args.protocol, store, validation=0.0 if own else SHARES[1] / sum(SHARES[:2]), seed=seed)
     if not 1 <= number <= len(folds):
         raise ValueError(f"train: --fold must lie between 1 and {len(folds)} for {args.protocol!r}, got {number}.")
     fold = folds[number - 1]
-    return fold.split, f"\n{fold.name}: {fold.note}"
+    return fold.split, f"\n{fold.name}, of which {TOLD[fold.told]}. {fold.note}".rstrip()
 
 
 def evaluate(args: Namespace, say: Callable[[str], Any]) -> bool:

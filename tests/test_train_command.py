@@ -238,6 +238,12 @@ def test_a_published_protocol_says_who_trains_and_who_is_judged(tmp_path):
     assert people["test"] == ["pure 07", "pure 08", "pure 09", "pure 10"] and len(people["train"]) == 5
     assert "pure 60/40" in text and [line.split()[:2] for line in text.splitlines()[1:3]] == [["physnet", "4"],
                                                                                               ["pos", "4"]]
+    held = build_store([ClipSource(clip=dataclasses.replace(clip(n, "mmpd"), subject=f"mmpd p{n}"))
+                        for n in range(1, 34)], tmp_path, name="mmpd", jobs=1, progress=False)
+    told = call(train_command.train, "physnet", "--data", held.path, "--out", tmp_path / "of_its_own", *words[5:],
+                "--protocol", "mmpd 70/10/20")                       # it has people of its own to validate with
+    assert len(json.loads((tmp_path / "of_its_own" / "people.json").read_text())["validation"]) == 3
+    assert "of which the source tells an order and shares" in told
     for more, message in ((("--protocol", "pure 60/40", "--fold", 2), "--fold must lie between 1 and 1"),
                           (("--fold", 1), "Name it with --protocol"), (("--protocol", "pure 6040"), "pure 60/40")):
         with pytest.raises(ValueError, match=message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ WAY = 1
 GAP_S = 0.5
 """Longest time without a picture, or without a value of the pulse, that is bridged."""
 LEAST_S = 2.0
+WHOLE_BYTES, END_BYTES = 20_000_000, 1 << 16
 MOST_MISSING = 0.5
 """Share of pictures without a face from which on a recording is refused."""
 
@@ -76,10 +78,13 @@ class RecordingSource:
         return self.recording.subject
 
     def settings(self) -> dict[str, Any]:
-        """Files by name and size: contents of a hundred gigabytes are not read to see whether they have changed."""
-        told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "recording"}
-        files = digest_of([_told(path) for path in self.recording.files], who="RecordingSource")
-        return {"recorded": told, "dataset": self.recording.dataset, "files": files, "way": WAY}
+        """Small files by content, large ones by name, size and ends: a hundred gigabytes are not read each time."""
+        told, recording = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, self.recording
+        del told["recording"]
+        known = {"fs": recording.fs, "condition": recording.condition, "facts": repr(sorted(recording.facts.items())),
+                 "given": [_given(opened) for opened in (recording.pictures, recording.reference)]}
+        files = digest_of([_told(path) for path in recording.files], who="RecordingSource")
+        return {"recorded": told, "dataset": recording.dataset, "known": known, "files": files, "way": WAY}
 
     def play(self) -> Playing:
         told = self.recording
@@ -124,7 +129,7 @@ class _Cutter:
         from ..video.crops import cut, square_about
         from ..video.faces import choice
         from ..video.following import Pictures, followed, stamped
-        from ..video.track import GONE_S, box_of
+        from ..video.track import GONE_S, box_of, closeness
 
         source, person, square, points, found_s = self.source, None, None, None, -np.inf
         chosen = dataclasses.replace(choice(source.finder), workers=1)   # recordings are made in parallel, not pictures
@@ -133,8 +138,10 @@ class _Cutter:
             self.seen += 1
             mine = next((place for track, place in frame.places if track.number == person), None)
             if mine is None and frame.places and frame.time_s - found_s > GONE_S:
-                track, mine = max(frame.places, key=lambda pair: np.prod(box_of(pair[1].points)[2:]))
-                person = track.number
+                track, again = max(frame.places, key=lambda pair: np.prod(box_of(pair[1].points)[2:]))
+                # Whoever comes back where the face was lost is taken for the same; a face elsewhere is somebody else's.
+                if points is None or closeness(box_of(points), box_of(again.points)) > 0:
+                    person, mine = track.number, again
             if mine is not None:
                 points, found_s = mine.points, frame.time_s
                 if square is None or source.box == "follow":
@@ -184,8 +191,8 @@ def evenly(pairs: Iterable[tuple[Pair, float]], *, fs: float, times: list[float]
         if before is None:
             start = time_s
         elif time_s - before[2] > max(GAP_S, 1.5 / fs):
-            raise ValueError(f"recording: needs a picture at least every {max(GAP_S, 1.5 / fs):.1f} s, got none "
-                             f"between {before[2]:.2f} and {time_s:.2f} s. Read less of it (seconds), or leave it out.")
+            raise ValueError(f"needs a picture at least every {max(GAP_S, 1.5 / fs):.1f} s, got none "
+                             f"between {before[2]:.2f} and {time_s:.2f} s. Leave this recording out.")
         while (at := start + count / fs) <= time_s + 1e-6 / fs:
             times.append(at)
             count += 1
@@ -208,10 +215,15 @@ def longest(reference: Reference) -> tuple[Reference, int]:
     """
     times = reference.times_s[np.isfinite(reference.wave)]
     if len(times) < 2:
-        raise ValueError("recording: needs a label with two values at least that are numbers. Leave it out.")
+        raise ValueError("needs a label with two values at least that are numbers. Leave it out.")
+    if np.ptp(reference.wave[np.isfinite(reference.wave)]) == 0:
+        raise ValueError("its label never changes: the sensor lay beside the finger. Leave it out.")
     cuts = np.flatnonzero(np.diff(times) > GAP_S + 1e-9)
     starts, ends = times[np.append(0, cuts + 1)], times[np.append(cuts, len(times) - 1)]
     most = int(np.argmax(ends - starts))
+    if ends[most] == starts[most]:
+        raise ValueError(f"no two values of its label are less than {GAP_S:g} s apart (median "
+                         f"{np.median(np.diff(times)):.3g}): are its times in seconds?")
     inside = (reference.times_s >= starts[most]) & (reference.times_s <= ends[most])
     return Reference(wave=reference.wave[inside], times_s=reference.times_s[inside], notes=reference.notes), len(cuts)
 
@@ -224,8 +236,25 @@ def label_at(who: str, reference: Reference, times_s: np.ndarray) -> np.ndarray:
         raise ValueError(f"{who}: the pulse cannot be put at the pictures' times: {error}") from None
 
 
+def _given(opened: Any) -> list:
+    """Return what a function of a recording was given but files: start of a clock, rate."""
+    given = (*getattr(opened, "args", ()), *sorted(getattr(opened, "keywords", {}).items()))
+    return [repr(value) for value in given if not isinstance(value, Path) and not callable(value)]
+
+
 def _told(path: Path) -> list:
-    """Return what is known of a file without reading it; of a folder, of all files in it."""
+    """Return what tells a file from others: a digest of a small one, of a large one its size and its ends."""
     if path.is_dir():
-        return [path.name, [[each.name, each.stat().st_size] for each in sorted(path.iterdir()) if each.is_file()]]
-    return [path.name, path.stat().st_size if path.is_file() else None]
+        inside = sorted(each for each in path.iterdir() if each.is_file())
+        return [path.name, [[each.name, each.stat().st_size] for each in inside], [_ends(each) for each in inside[:1]]]
+    return [path.name, path.stat().st_size, _ends(path)] if path.is_file() else [path.name]
+
+
+def _ends(path: Path) -> str:
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if size <= WHOLE_BYTES:
+            return hashlib.sha256(file.read()).hexdigest()
+        ends = file.read(END_BYTES)
+        file.seek(size - END_BYTES)
+        return hashlib.sha256(ends + file.read(END_BYTES)).hexdigest()

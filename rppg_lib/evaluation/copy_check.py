@@ -22,6 +22,8 @@ APART_S, APART = 2.0, 0.05
 """Video and label that differ in length by more than both, in seconds and as a share, are named."""
 WATCHED, WATCHED_S = 10, 60.0
 SAMPLE_BYTES = 1 << 16
+MOST_EMPTY = 20
+"""A label that is missing for more than this times what is there has a wrong time in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,8 @@ class CheckedRecording:
     width: int
     height: int
     watched: bool                        # its pictures were looked at
-    problems: tuple[str, ...]
+    problems: tuple[str, ...]            # what could not be read, or does not fit together
+    notes: tuple[str, ...]               # what was repaired, or taken for granted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,12 +58,13 @@ class CopyCheck:
     @property
     def table(self) -> pd.DataFrame:
         """A row per recording."""
-        return pd.DataFrame([asdict(row) | {"problems": "; ".join(row.problems)} for row in self.rows])
+        return pd.DataFrame([asdict(row) | {"problems": "; ".join(row.problems), "notes": "; ".join(row.notes)}
+                             for row in self.rows])
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was found that a person should look at."""
-        return not (self.listing.left_out or self.twice or any(row.problems for row in self.rows))
+        """Whether everything could be read, and nothing is there twice. What was left out has its reasons."""
+        return not (self.twice or any(row.problems for row in self.rows))
 
 
 def check_copy(listing: Listing, *, watched: int | None = WATCHED, seconds: float = WATCHED_S,
@@ -84,21 +88,25 @@ def check_copy(listing: Listing, *, watched: int | None = WATCHED, seconds: floa
         rows.append(row)
         labels += [label] if label is not None else []
         for mark in marks:
-            content.setdefault(mark, []).append(recording.id)
-    twice = tuple(tuple(ids) for ids in dict.fromkeys(tuple(ids) for ids in content.values() if len(ids) > 1))
+            content.setdefault(mark, []).append(recording)
+    alike = [some for some in content.values() if len({_taken(each) for each in some}) > 1]
+    twice = tuple(dict.fromkeys(tuple(each.id for each in some) for some in alike))
     report = audit(labels, source=listing.dataset) if labels else None
     return CopyCheck(what=dataset(listing.dataset), listing=listing, rows=tuple(rows), twice=twice, labels=report)
 
 
 def _look(recording: Recording, *, seconds: float | None) -> tuple[CheckedRecording, Labelled | Unread | None, list]:
     """Look at one recording; return its row, its label for the audit, and what tells whether it is there twice."""
-    problems, marks, reference, label = [], [], None, None
+    problems, notes, marks, reference, label = [], (), [], None, None
     if recording.reference is not None:
         try:
             reference = recording.reference()
-            problems += reference.notes
-            marks.append(("label", hashlib.sha256(np.round(reference.wave, 9).tobytes()).hexdigest()))
+            notes = reference.notes
             label = _even(recording, reference)
+            if np.ptp(label.label[np.isfinite(label.label)]) == 0:
+                problems.append("the label never changes")
+            else:
+                marks.append(("label", hashlib.sha256(np.round(reference.wave, 9).tobytes()).hexdigest()))
         except (ValueError, OSError) as error:
             problems.append(_short(error))
             label = Unread(recording.id, _short(error))
@@ -111,23 +119,28 @@ def _look(recording: Recording, *, seconds: float | None) -> tuple[CheckedRecord
             problems.append(_short(error))
             seconds = None
     told = _label_facts(reference)
-    apart = abs(told["label_from_s"] + told["label_s"] - video["video_s"])
-    if apart > max(APART_S, APART * video["video_s"]):
-        problems.append(f"the label ends {apart:.1f} s {'after' if told['label_s'] > video['video_s'] else 'before'} "
-                        f"the video")
+    late = told["label_from_s"] + told["label_s"] - video["video_s"]
+    if abs(late) > max(APART_S, APART * video["video_s"]):
+        problems.append(f"the label ends {abs(late):.1f} s {'after' if late > 0 else 'before'} the video")
+    if told["label_from_s"] > APART_S:
+        problems.append(f"the label begins {told['label_from_s']:.1f} s after the video")
     if seconds is not None:
         try:
             label = _watched(recording, reference, seconds) or label
         except (ValueError, OSError) as error:
             problems.append(_short(error))
     row = CheckedRecording(id=recording.id, subject=recording.subject, condition=recording.condition, **told, **video,
-                           watched=seconds is not None, problems=tuple(problems))
+                           watched=seconds is not None, problems=tuple(problems), notes=tuple(notes))
     return row, label, marks
 
 
 def _even(recording: Recording, reference: Reference) -> Labelled:
     """Return a label on even times, missing where it says nothing."""
     fs = float(1 / np.median(np.diff(reference.times_s)))
+    span_s = reference.times_s[-1] - reference.times_s[0]
+    if span_s * fs > MOST_EMPTY * len(reference.times_s):
+        raise ValueError(f"{recording.id}: its label has {len(reference.times_s)} values in {span_s:.4g} s, at "
+                         f"{fs:.4g} Hz: some of its times are far off. Copy it again.")
     at = np.arange(reference.times_s[0], reference.times_s[-1], 1 / fs)
     there = np.isfinite(reference.wave)
     times, wave = reference.times_s[there], reference.wave[there]
@@ -183,6 +196,11 @@ def _header(path: Path) -> dict:
     with open_video(path) as video:
         info = video.info
     return {"video_s": info.duration_s or math.nan, "video_hz": info.fs, "width": info.width, "height": info.height}
+
+
+def _taken(recording: Recording) -> tuple:
+    """Return what several cameras before one person share: they may have one label between them."""
+    return recording.subject, recording.condition.split(",")[0] if recording.reference else ""
 
 
 def _is_video(path: Path) -> bool:

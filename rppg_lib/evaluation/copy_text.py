@@ -52,7 +52,12 @@ def _range(values: np.ndarray) -> str:
 
 def _problems(rows: tuple[CheckedRecording, ...]) -> list[str]:
     odd = [f"{row.id}: {'; '.join(row.problems)}" for row in rows if row.problems]
-    return _several("to look at", odd)
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        for note in row.notes:
+            said.setdefault(note, []).append(row.id)
+    notes = [f"{note} ({len(ids)} recordings, {ids[0]} for one)" for note, ids in said.items()]
+    return [*_several("to look at", odd), *_several("noted of labels", notes)]
 
 
 def _labels(check: CopyCheck) -> list[str]:

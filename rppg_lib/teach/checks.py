@@ -221,6 +221,7 @@ def _same(first: Any, second: Any) -> bool:
 def _difference(value: Any, expected: Any, tolerance: tuple[float, float], unit: str) -> str:
     """Return what is different, or nothing."""
     if isinstance(expected, tuple):
+        value = tuple(value) if isinstance(value, np.ndarray) and value.ndim == 1 else value
         if not isinstance(value, (tuple, list)) or len(value) != len(expected):
             return f"should be {len(expected)} values, yours is {_words(value)}."
         for k, (part, wanted) in enumerate(zip(value, expected), start=1):

@@ -102,9 +102,9 @@ class ImageSource:
         return frames[0] if frames else None
 
     def pictures(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield ``(H, W, 3)`` uint8 and seconds since the first name's time."""
+        """Yield ``(H, W, 3)`` uint8 and seconds since the first name's time, be that picture damaged or not."""
         item, self.first = self.first, None
-        start_s, last_s = self.times_s[item[1]], -1.0
+        last_s = -1.0
         while item is not None:
             frame, number = item
             check_size(self.names[number], frame.width, frame.height)
@@ -112,7 +112,7 @@ class ImageSource:
                 raise Refusal(f"{self.names[number]} has {frame.width} x {frame.height} pixels, the pictures before it "
                               f"{self.native[0]} x {self.native[1]}. Put pictures of one size into a folder of "
                               f"their own.", "ValueError")
-            time_s = self.times_s[number] - start_s
+            time_s = self.times_s[number]
             if time_s <= last_s:
                 time_s = last_s + 1e-3 / self.fs
                 self.counts.repaired += 1

@@ -65,6 +65,7 @@ class Video:
 
     def __init__(self, task: dict) -> None:
         self._task = task
+        self.damaged = 0                                             # so far, in the pass under way
         self.report: ReadReport | None = None
         self._waiting, self.info = _start(task)
         self._drop = weakref.finalize(self, self._waiting.close)
@@ -89,6 +90,7 @@ class Video:
                 except Stopped as stopped:
                     raise OSError(f"{WHO}: {self.info.source}: {stopped} after {frames} pictures. The file is damaged "
                                   f"or asks too much of the decoder; convert it, or read an earlier part.") from None
+                self.damaged = counts[0]
                 if tag == b"PICT":
                     yield Frame(payload.reshape(shape), time_s, frames)
                     frames += 1

@@ -61,4 +61,4 @@ def test_work_in_children_counts():
 
     before = bench_crops.cpu_s()
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.4: pass"], check=True)
-    assert 0.4 <= bench_crops.cpu_s() - before < 1.5
+    assert 0.38 <= bench_crops.cpu_s() - before < 1.5                # the clock of children counts hundredths

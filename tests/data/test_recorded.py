@@ -35,8 +35,9 @@ def label(times_s, bpm=72.0):
 
 def recording(times_s, *, label_times=None, **parts):
     label_times = np.arange(-0.2, times_s[-1] + 0.2, 1 / 60) if label_times is None else label_times
-    parts = {"pictures": partial(beating, times_s), "reference": partial(label, label_times)} | parts
-    return Recording(id="ann 1", subject="ann", dataset="mini", fs=FS, condition="still", **parts)
+    parts = {"pictures": partial(beating, times_s), "reference": partial(label, label_times),
+             "condition": "still"} | parts
+    return Recording(id="ann 1", subject="ann", dataset="mini", fs=FS, **parts)
 
 
 @pytest.fixture
@@ -248,3 +249,34 @@ def test_of_a_label_with_gaps_the_longest_stretch_is_taken_and_the_gaps_are_coun
     assert (facts["from_s"], facts["to_s"], facts["label_gaps"]) == (pytest.approx(3, abs=0.01),
                                                                      pytest.approx(299 / 30, abs=0.04), 2)
     assert ending.label == pytest.approx(pulse(facts["from_s"] + np.arange(len(frames)) / FS), abs=0.02)
+
+
+def test_a_stranger_who_stays_is_not_taken_for_the_one_who_has_gone(pretend):
+    pretend(lambda time_s: [FACE] if time_s < 6 else [(0, 30, 12, 12)])
+    times = np.arange(300) / FS
+    _, colours, ending = played(RecordingSource(recording=recording(times), size_px=8))
+    assert ending.facts["face_missing"] == pytest.approx(0.4, abs=0.01)
+    even = ending.facts["from_s"] + np.arange(len(colours)) / FS
+    assert np.corrcoef(colours[:, 1], -pulse(even))[0, 1] > 0.98     # read from where the face was, to the end
+
+
+def test_what_else_decides_a_clip_is_another_store(tmp_path):
+    def settings(*, value=b"1", clock=0.0, **parts):
+        (tmp_path / "label.csv").write_bytes(value)
+        told = recording(np.arange(90) / FS, files=(tmp_path / "label.csv",),
+                         reference=partial(label, np.arange(90) / FS, clock), **parts)
+        return RecordingSource(recording=told).settings()
+    base = settings()
+    others = [settings(value=b"2"), settings(clock=0.4), settings(condition="dark"), settings(facts={"tone": "V"})]
+    assert base == settings() and base not in others and len({repr(other) for other in others}) == 4
+
+
+@pytest.mark.parametrize("times, wave, message", [
+    (np.arange(90) / 30, np.ones(90), "never changes"),
+    (np.arange(90.0), np.arange(90), r"no two values of its label are less than 0.5 s apart \(median 1\)"),
+    (np.arange(90) / 30, np.full(90, np.nan), "two values at least that are numbers"),
+])
+def test_a_label_that_says_nothing_is_refused(pretend, times, wave, message):
+    told = recording(np.arange(90) / FS, reference=lambda: Reference(wave=wave, times_s=times))
+    with pytest.raises(ValueError, match=message):
+        played(RecordingSource(recording=told, size_px=8))

@@ -127,3 +127,30 @@ def test_the_page_of_figures_draws_what_was_found(copy):
     assert "4 recordings of 4 people, 38 missing" in figure._suptitle.get_text() and "lengths" in titles
     assert any("ubfc2 3" in text.get_text() for text in figure.axes[0].texts)
     plt.close(figure)
+
+
+def test_a_time_far_off_is_named_and_the_others_are_checked(copy):
+    times = np.arange(90) / 30
+    times[-1] = 1e9
+    truth(copy / "subject3" / "ground_truth.txt", times)
+    problems = {row.id: " ".join(row.problems) for row in checked(copy).rows}
+    assert "some of its times are far off" in problems["ubfc2 3"] and not problems["ubfc2 1"]
+
+
+def test_cameras_before_one_person_may_share_a_label(copy):
+    from dataclasses import replace
+    listing = read_dataset("ubfc2", copy)
+    one = listing.recordings[0]
+    cameras = [replace(one, id=f"ubfc2 1 {camera}", condition=f"rest, {camera}", files=one.files[1:])
+               for camera in ("webcam", "telephone")]
+    assert not check_copy(replace(listing, recordings=tuple(cameras)), watched=0).twice
+    other = [replace(one, files=one.files[1:]), replace(one, id="ubfc2 2", subject="ubfc2 2", files=one.files[1:])]
+    assert check_copy(replace(listing, recordings=tuple(other)), watched=0).twice == (("ubfc2 1", "ubfc2 2"),)
+
+
+def test_a_label_that_never_changes_is_named(copy):
+    times = np.arange(360) / 30
+    truth(copy / "subject3" / "ground_truth.txt", times, wave=np.ones(360))
+    found = checked(copy)
+    assert {row.id: row.problems for row in found.rows}["ubfc2 3"] == ("the label never changes",)
+    assert not found.sound

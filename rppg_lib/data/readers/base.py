@@ -13,10 +13,13 @@ import numpy as np
 
 from ...types import Recording, Reference, Terms
 
-LARGEST_TEXT = 200_000_000
+MOST_LOOKED_AT = 50
+LARGEST_TEXT = 50_000_000
 """Label files are small: one that is larger is something else."""
 MOST_REPAIRED = 0.05
 """Share of a label's values that may be left out, for their times, before it is refused as a whole."""
+MOST_APART = 2
+"""By so many pictures a video and the list of their times may differ; the last ones are taken to lack."""
 STEPS_MS = (5.0, 500.0)
 """Between pictures; other numbers are no milliseconds."""
 LARGEST_MS = 1e15
@@ -79,6 +82,14 @@ class Finds:
 
     def add(self, key: str, *, person: str, **parts: Any) -> None:
         """Take up a recording; ``key`` and ``person`` need differ within the data set only."""
+        try:
+            key.encode("utf-8")
+        except UnicodeEncodeError:
+            self.leave_out(Path(ascii(key)), "its name is no text in UTF-8; rename it")
+            return
+        if any(each.id == f"{self.name} {key}" for each in self.recordings[-MOST_LOOKED_AT:]):
+            self.leave_out(Path(key), "there is another of this name already; which is the right one cannot be told")
+            return
         self.recordings.append(Recording(id=f"{self.name} {key}", subject=f"{self.name} {person}", dataset=self.name,
                                          terms=self.terms, **parts))
 
@@ -106,6 +117,13 @@ class Finds:
                 if self.left_out else ""
             raise FileNotFoundError(f"{self.name}: found no recording in {self.folder}, which holds {shown}; expected "
                                     f"for example {example}. Name the folder that holds it.{why}")
+        people: dict[str, set[str]] = {}
+        for recording in self.recordings:
+            people.setdefault(recording.subject.casefold(), set()).add(recording.subject)
+        for alike in people.values():
+            if len(alike) > 1:
+                self.notes.append(f"{' and '.join(sorted(alike))} differ in large and small letters only, and count as "
+                                  f"different people: rename a folder if they are one")
         order = sorted(self.recordings, key=lambda recording: natural(recording.id))
         return Listing(dataset=self.name, folder=self.folder, recordings=tuple(order), left_out=tuple(self.left_out),
                        missing=tuple(self.missing), notes=tuple(self.notes))
@@ -151,18 +169,21 @@ def _played(path: Path, times_s: Callable[[], np.ndarray] | None,
 
     times = None if times_s is None else np.asarray(times_s(), dtype=float)
     with open_video(path, fs=fs) as video:
-        count = 0
+        count, told = 0, video.info.frames
+        if times is not None and told and abs(told - len(times)) > MOST_APART:
+            raise ValueError(f"{path.name}: has {told} pictures, as its header says, and {len(times)} times belong to "
+                             f"it, so which picture was taken when is not known. Copy both files again.")
         for frame in video:
+            if video.damaged and (times is not None or frame.index == 0):
+                raise ValueError(f"{path.name}: {video.damaged} pictures up to {frame.time_s:.1f} s cannot be decoded, "
+                                 f"so when the others were taken is not known. Copy it again, or leave this recording "
+                                 f"out.")
             if times is not None and frame.index >= len(times):
                 raise ValueError(f"{path.name}: has more pictures than the {len(times)} times that belong to them. "
                                  f"Copy both files again.")
             yield frame.image, frame.time_s if times is None else float(times[frame.index])
             count += 1
-        damaged = 0 if video.report is None else video.report.damaged
-    if times is not None and damaged:
-        raise ValueError(f"{path.name}: {damaged} pictures cannot be decoded, so which of the {len(times)} times "
-                         f"belong to the others is not known. Copy it again, or leave this recording out.")
-    if times is not None and count < len(times) - max(2, MOST_REPAIRED * len(times)):
+    if times is not None and count < len(times) - MOST_APART:
         raise ValueError(f"{path.name}: has {count} pictures, and {len(times)} times belong to it, so which picture "
                          f"was taken when is not known. Copy both files again.")
 

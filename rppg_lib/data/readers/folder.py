@@ -80,7 +80,7 @@ def _films(finds: Finds) -> Iterator[tuple[Path, str]]:
             name = child.stem if child.suffix.lower() in VIDEOS else child.name
             if child.is_symlink():
                 finds.leave_out(child, "is a link; put the file itself here")
-            elif child.is_dir() and not pictures_in(child):
+            elif child.is_dir() and (not pictures_in(child) or _has_videos(child)):
                 if person:
                     finds.leave_out(child, "lies too deep: a person's folder holds videos and folders of pictures")
                 else:
@@ -98,6 +98,10 @@ def _films(finds: Finds) -> Iterator[tuple[Path, str]]:
                     finds.leave_out(child, f"is no video ({', '.join(VIDEOS)})")
                 elif child.stem not in stems and child != finds.folder / "people.csv":
                     finds.leave_out(child, "there is no video or folder of pictures of this name beside it")
+
+
+def _has_videos(folder: Path) -> bool:
+    return any(child.suffix.lower() in VIDEOS for child in folder.iterdir() if child.is_file())
 
 
 def pictures_in(folder: Path) -> list[str]:

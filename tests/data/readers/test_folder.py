@@ -264,3 +264,15 @@ def test_the_code_on_data_of_your_own_runs_as_it_stands(tmp_path, monkeypatch, c
     assert [each.facts for each in listing.recordings[:2]] == [{"skin": "III", "lamp": "day"}] * 2
     assert not listing.left_out and not listing.missing and not listing.notes
     assert "folder anna/talking folder anna talking" in capsys.readouterr().out and not names["label"].notes
+
+
+def test_a_picture_beside_videos_hides_none_of_them(tmp_path):
+    from rppg_lib.data.readers.folder import listed
+
+    from .miniature import pictures, png, video
+
+    video(tmp_path / "anna" / "rest.mkv", seconds=1.0)
+    png(tmp_path / "anna" / "cover.jpg", pictures([0.0])[0])
+    listing = listed(tmp_path)
+    assert [each.id for each in listing.recordings] == ["folder anna/rest"]
+    assert [each.what for each in listing.left_out] == ["anna/cover.jpg"]

@@ -94,3 +94,13 @@ def test_a_thousand_damaged_files_are_labels_or_errors(tmp_path):
     path, inner = tmp_path / "01-01" / "01-01.json", tmp_path / "01-01" / "01-01"
     readable, refused = survives(lambda: reference(path, inner), path)
     assert readable > 20 and refused > 200
+
+
+def test_pictures_that_cannot_be_decoded_at_the_start_shift_no_label(tmp_path):
+    """The label's clock begins with the first picture, be it damaged: then the recording is refused, not shifted."""
+    record(tmp_path, "01-01", seconds=2)
+    for image in sorted((tmp_path / "01-01" / "01-01").iterdir())[:5]:
+        image.write_bytes(b"")
+    told, = read_dataset("pure", tmp_path).recordings
+    with pytest.raises(ValueError, match="5 pictures up to 0.2 s cannot be decoded"):
+        list(told.pictures())

@@ -212,3 +212,14 @@ def test_a_thousand_damaged_files_are_labels_or_errors(tmp_path, file):
     record(source)
     readable, refused = survives(lambda: reference(source / "wave.csv", source / "time.txt"), source / file, count=400)
     assert readable > 20 and refused > 80
+
+
+def test_a_list_of_times_that_is_longer_than_the_video_is_refused_before_a_picture_is_read(tmp_path):
+    from rppg_lib.data.readers.base import film
+
+    from .miniature import video
+
+    times = video(tmp_path / "video.avi", seconds=3.0)
+    assert len(list(film(tmp_path / "video.avi", times_s=lambda: np.append(times, times[-1] + 0.03))())) == 90
+    with pytest.raises(ValueError, match="has 90 pictures, as its header says, and 104 times belong to it"):
+        next(film(tmp_path / "video.avi", times_s=lambda: np.arange(104) / 30)())
