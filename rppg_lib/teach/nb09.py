@@ -16,7 +16,8 @@ def grid(case):
         case(name, frames, fs).gives(60 * fs / size, rtol=1e-6, unit="bpm", traps=[
             (60 * fs / frames, "Padded with zeros first: the length of the transform is the next power of two."),
             (fs / size, "That is in Hz; a minute has 60 seconds."),
-            (30 * fs / size, "The steps of the transform are fs over its length, up to fs / 2.")])
+            (30 * fs / size, "256 is a power of two already: nothing is added." if size == frames else
+             "The steps of the transform are fs over its length, up to fs / 2.")])
 
 
 @exercise("9.2", stars=2, minutes=10)
