@@ -14,17 +14,22 @@ def leak(case):
     The largest change of the first wave between the two together and the first alone, over the largest value of the
     wave alone.
     """
-    clips = np.random.default_rng(0).gumbel(size=(2, 50)) * [[1.0], [3.0]]         # its farthest values lie above
-    for name, network in (("one that looks at each clip alone", _alone),
-                          ("one that divides by the spread of all", _spread),
-                          ("one that takes away half of the mean of all", _mean)):
+    quiet = np.random.default_rng(0).gumbel(size=(2, 50)) * [[1.0], [3.0]]         # its farthest values lie above
+    for name, network, clips in (("one that looks at each clip alone", _alone, quiet),
+                                 ("one that divides by the spread of all", _spread, quiet),
+                                 ("one that takes away half of the mean of all", _mean, quiet),
+                                 ("the spread of all, the louder clip first", _spread, quiet[::-1].copy())):
         alone, together = network(clips[:1])[0], network(clips)
         change = np.abs(together[0] - alone).max()
+        each = np.concatenate([network(clips[:1]), network(clips[1:])])
+        both = np.abs(together - each).max()
         case(name, network, clips).gives(change / np.abs(alone).max(), rtol=1e-6, atol=1e-9, traps=[
             (change, "Over the largest value of the wave alone: a share has no unit."),
             (change / np.abs(together[0]).max(), "Over the wave of the clip alone, not the one beside a neighbour."),
             ((together[0] - alone).max() / np.abs(alone).max(), "Downwards counts, too: take the absolute value."),
-            (np.abs(together[1] - alone).max() / np.abs(alone).max(), "Compare the same clip: the first of both.")])
+            (np.abs(together[1] - alone).max() / np.abs(alone).max(), "Compare the same clip: the first of both."),
+            *((both / np.abs(wave).max(), "Only the first wave is asked for, not its neighbour's.")
+              for wave in (alone, each))])
 
 
 @exercise("10.2", stars=1, minutes=5)
@@ -38,7 +43,8 @@ def sees_s(case):
             (float(frames), "That is in frames: divide by the frame rate."),
             ((kernel - 1) * sum(dilations) / fs, "The frame itself counts as well: one more."),
             (kernel * sum(dilations) / fs, "Neighbouring taps share a frame: a kernel of 5 reaches 4 further, not 5."),
-            (kernel * len(dilations) / fs, "A dilation of 4 puts the taps 4 frames apart.")])
+            (kernel * len(dilations) / fs, "A dilation of 4 puts the taps 4 frames apart."),
+            ((1 + (kernel - 1) * max(dilations)) / fs, "Every layer reaches further: add up all dilations.")])
 
 
 @exercise("10.3", stars=2, minutes=15)

@@ -23,6 +23,10 @@ def leak_by_loops(network, clips):
     return max(abs(a - b) for a, b in zip(alone, together)) / max(map(abs, alone))
 
 
+def each_alone(network, clips):
+    return np.concatenate([network(clips[:1]), network(clips[1:])])
+
+
 def sees(kernel, dilations, fs):
     return (1 + (kernel - 1) * sum(dilations)) / fs
 
@@ -60,11 +64,18 @@ def apart(mine, theirs, drawn):
       / np.abs(network(clips[:1])[0]).max(), "take the absolute value"),
      (nb10.leak, lambda network, clips: np.abs(network(clips)[1] - network(clips[:1])[0]).max()
       / np.abs(network(clips[:1])[0]).max(), "the first of both"),
+     (nb10.leak, lambda network, clips: np.abs(network(clips) - network(clips[:1])).max()
+      / np.abs(network(clips[:1])).max(), "the first of both"),
+     (nb10.leak, lambda network, clips: np.abs(network(clips) - each_alone(network, clips)).max()
+      / np.abs(network(clips[:1])).max(), "not its neighbour's"),
+     (nb10.leak, lambda network, clips: np.abs(network(clips) - each_alone(network, clips)).max()
+      / np.abs(each_alone(network, clips)).max(), "not its neighbour's"),
      (nb10.leak, lambda network, clips: 0.0, "should be"),
      (nb10.sees_s, lambda kernel, dilations, fs: sees(kernel, dilations, 1.0), "divide by the frame rate"),
      (nb10.sees_s, lambda kernel, dilations, fs: (kernel - 1) * sum(dilations) / fs, "one more"),
      (nb10.sees_s, lambda kernel, dilations, fs: kernel * sum(dilations) / fs, "share a frame|one layer"),
      (nb10.sees_s, lambda kernel, dilations, fs: kernel * len(dilations) / fs, "4 frames apart|four layers"),
+     (nb10.sees_s, lambda kernel, dilations, fs: sees(kernel, [max(dilations)], fs), "add up all"),
      (nb10.paired, lambda mine, theirs, drawn: paired(theirs, mine, drawn), "Mine minus theirs"),
      (nb10.paired, lambda mine, theirs, drawn: tuple(np.percentile((mine - theirs)[drawn], [2.5, 97.5])), "each draw"),
      (nb10.paired, lambda mine, theirs, drawn: tuple(np.percentile((mine - theirs)[drawn].mean(1), [5, 95])), "2.5"),

@@ -159,10 +159,12 @@ SHOWN = {spec.notebook: spec for spec in map(spec_of, re.findall(r"```yaml\n(.*?
 
 
 def test_the_specs_that_the_workbook_and_its_book_show_fit_the_notebooks():
-    kept = [Spec.read(path) for path in sorted((ROOT / "notebooks" / "sweeps").glob("*.yaml"))]
-    assert kept
-    for spec in (SHOWN["05"], *kept):
-        assert len(asked_for(spec, notebooks=ROOT / "notebooks")) == 6
+    folder = ROOT / "notebooks" / "sweeps"
+    kept = {path.name: Spec.read(path) for path in folder.glob("*.yaml")}
+    assert set(kept) == {"05-seeds.yaml", "paper.yaml"}
+    for spec, where, points in ((SHOWN["05"], folder.parent, 6), (kept["05-seeds.yaml"], folder.parent, 6),
+                                (kept["paper.yaml"], folder, 15)):
+        assert len(asked_for(spec, notebooks=where)) == points
 
 
 # One point, without a kernel
