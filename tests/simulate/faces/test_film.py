@@ -163,7 +163,8 @@ def test_dropped_frames_keep_true_stamps_labels_and_pictures():
     assert len(repeated) and all(np.array_equal(seen[i], seen[i + 1]) for i in repeated)
     even = holed.trace()
     assert len(even) == 60 and np.array_equal(even.label, whole.label)
-    assert len(holed.clip()) == len(holed) and [time_s for _, time_s in holed.recording().pictures()] == list(holed.times_s)
+    assert len(holed.clip()) == len(holed)
+    assert [time_s for _, time_s in holed.recording().pictures()] == list(holed.times_s)
 
 
 def test_a_compressed_film_says_what_it_takes_and_keeps_its_pictures_in_order():
