@@ -1,10 +1,15 @@
 """Small notebooks for the tests of the runner."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+WAIT_S = 120
+"""No process of a test takes as long."""
 
 PARAMETERS = 'profile = "quick"\npeople = 2           # how many\nspeed = 1.5\nband_hz = (0.7, 3.0)'
 
@@ -41,3 +46,18 @@ def printed(copy: Path) -> str:
     notebook = nbformat.read(copy, as_version=4)
     return "".join(output.text for cell in notebook.cells for output in cell.get("outputs", ())
                    if output.output_type == "stream" and output.name == "stdout")
+
+
+def wait_for(condition, what):
+    until = time.time() + WAIT_S
+    while not condition():
+        assert time.time() < until, what
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+        return True
+    except OSError:
+        return False

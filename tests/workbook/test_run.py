@@ -7,17 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import nbformat
 import pytest
 
-from .made_up import edit, printed, write_notebook, write_profile
+from .made_up import WAIT_S, edit, is_alive, printed, wait_for, write_notebook, write_profile
 
 pytest.importorskip("papermill")
 pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 
-WAIT_S = 120
 RPPG = [sys.executable, "-m", "rppg_lib.cli"]
 
 MEET = """
@@ -46,21 +44,6 @@ def rppg(*words, cwd):
                           timeout=WAIT_S)
     assert "Traceback (most recent call last)" not in done.stderr
     return done
-
-
-def wait_for(condition, what):
-    until = time.time() + WAIT_S
-    while not condition():
-        assert time.time() < until, what
-        time.sleep(0.05)
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-        return True
-    except OSError:
-        return False
 
 
 # Once: two that run together, of which one fails, and one whose kernel dies.

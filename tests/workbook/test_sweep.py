@@ -25,9 +25,8 @@ from rppg_lib.workbook.sweep_point import LOOK_EVERY_S, Order, Stopped, Wanted, 
 from rppg_lib.workbook.sweep_spec import Spec
 
 from ..checkout import ROOT
-from .made_up import write_notebook, write_profile
+from .made_up import WAIT_S, is_alive, wait_for, write_notebook, write_profile
 
-WAIT_S = 120
 GRID = {"people": [2, 3], "speed": [0.5, 2.5]}
 of_unix = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 
@@ -442,21 +441,6 @@ if people == 2:
 from rppg_lib import results
 results.save("01_waits", {"t": [{"n": people}]}, profile=profile, data="simulated", seed=0, config={})
 """
-
-
-def wait_for(condition, what):
-    until = time.time() + WAIT_S
-    while not condition():
-        assert time.time() < until, what
-        time.sleep(0.05)
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-        return True
-    except OSError:
-        return False
 
 
 @of_unix
