@@ -58,7 +58,7 @@ class DataSet:
     title: str
     terms: Terms
     ask: str                             # where and how one gets it
-    place: str                           # folder below data/raw that is looked into first
+    place: str                           # folder below data/raw where it usually lies
     layout: str                          # what the reader expects in it, in lines
     people: int                          # as published
     recordings: int                      # as published
