@@ -63,7 +63,8 @@ def run_options(run: ArgumentParser) -> None:
                      "profiles/ beside the notebooks (default: quick)")
     run.add_argument("-p", action="append", default=[], dest="given", metavar="NAME=VALUE",
                      help="set a parameter in the notebooks that have it; may be repeated")
-    run.add_argument("--out", type=Path, metavar="DIR", help="where products go (default: build)")
+    run.add_argument("--out", type=Path, metavar="DIR", help="where products go (default: $RPPG_OUT if set, or else "
+                     "build in the checkout)")
     run.add_argument("--fresh", action="store_true", help="run also what is done already")
     run.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks at a time (default: 2)")
     run.add_argument("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: notebooks)")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 TRAIN_EPILOG = """\
 Trains a network on a store of clips, judges it on people it has not seen, beside POS, and writes checkpoints, learning
 curves and the table. Without --data the store is that of 'rppg simulate' for the profile. A command that was stopped
-goes on where it was: after each epoch, and every two minutes in between, a checkpoint is written.
+goes on where it was: after each epoch, and every two minutes in between, a checkpoint is written. On a terminal a bar
+on standard error shows how far it is; where that goes into a file, each epoch writes a line there.
 
 examples:
   rppg train physnet
@@ -63,11 +64,12 @@ def add_train_options(command: ArgumentParser) -> None:
                          "heartbeats.epochs=3")
     command.add_argument("--data", type=Path, metavar="STORE", help="a clip store (default: the simulated one of the "
                          "profile, made first if need be)")
-    command.add_argument("--protocol", metavar="NAME", help="divide people as published, 'vipl 5 folds' for example; "
-                         "see the book's page on protocols (default: a draw of 60, 15 and 25 %%)")
+    command.add_argument("--protocol", metavar="NAME", help="divide people as published, 'vipl 5 folds' for example, "
+                         "see the book's page on protocols; or draw by shares of your own, 70/10/20 for example to "
+                         "train, validate and judge (default: 60/15/25)")
     command.add_argument("--fold", type=int, metavar="K", help="which fold of the protocol (default: 1)")
     command.add_argument("--out", type=Path, metavar="DIR", help="checkpoints and results (default: below "
-                         "build/training)")
+                         "build/training; $RPPG_OUT, if set, is in build's place)")
     command.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
     command.add_argument("--jobs", type=int, default=2, metavar="N", help="recordings made at a time (default: 2)")
 
@@ -103,7 +105,7 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
     stages = how.stages(network, store, split)
     folder = args.out or output_dir("training", f"{args.name}-{_label(args)}")
     _write_people(folder, store, split, fresh=args.fresh)            # first: a killed training has a checkpoint, too
-    fitted = train_in_stages(network, stages, folder=folder, resume=not args.fresh, progress=sys.stderr.isatty())
+    fitted = train_in_stages(network, stages, folder=folder, resume=not args.fresh)
     table, rows, why = _judged(network, store, split.test)
     histories = {f"history_{stage.name}": each.history for stage, each in zip(stages[:-1], fitted)}
     path = _results(args, fitted[-1], {"test": table, "rows": rows, "history": fitted[-1].history, **histories}, store,
@@ -113,17 +115,16 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
 
 
 def _divided(args: Namespace, store: ClipStore, seed: int) -> tuple[Split, str]:
-    """Return who trains, validates and tests: drawn, or a fold of a published protocol with what it says of itself."""
+    """Return who trains, validates and tests: drawn, or a fold of a protocol with what it says of itself."""
     from .data import split_subjects
-    from .data.protocols import TOLD, protocol, protocols
+    from .data.protocols import TOLD, protocol, validates
 
     if args.protocol is None:
         if args.fold is not None:
             raise ValueError("train: --fold counts the folds of a published protocol. Name it with --protocol.")
         return split_subjects(store.subjects, shares=SHARES, seed=seed), ""
-    known, number = protocols().get(args.protocol), args.fold or 1
-    own = known is not None and any(fold[1] for fold in known.groups)      # it has people of its own to validate with
-    folds = protocol(args.protocol, store, validation=0.0 if own else SHARES[1] / sum(SHARES[:2]), seed=seed)
+    share = 0.0 if validates(args.protocol) else SHARES[1] / sum(SHARES[:2])
+    folds, number = protocol(args.protocol, store, validation=share, seed=seed), args.fold or 1
     if not 1 <= number <= len(folds):
         raise ValueError(f"train: --fold must lie between 1 and {len(folds)} for {args.protocol!r}, got {number}.")
     fold = folds[number - 1]

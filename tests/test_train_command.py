@@ -3,6 +3,9 @@
 import argparse
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -248,6 +251,43 @@ def test_a_published_protocol_says_who_trains_and_who_is_judged(tmp_path):
                           (("--fold", 1), "Name it with --protocol"), (("--protocol", "pure 6040"), "pure 60/40")):
         with pytest.raises(ValueError, match=message):
             call(train_command.train, *words, *more)
+
+
+def test_people_of_ones_own_are_divided_by_the_shares_that_are_asked_for(stores, tmp_path):
+    words = ("physnet", "--data", stores["mine"].path, "-p", "epochs=1", "-p", "width=4", "-p", "size_px=16")
+    sizes = {}
+    for shares in ("60/40", "50/17/33"):
+        out = tmp_path / shares.replace("/", "-")
+        told = call(train_command.train, *words, "--out", out, "--protocol", shares)
+        assert f"{shares}, of which nobody published it: the shares are those asked for" in told
+        people = json.loads((out / "people.json").read_text())
+        sizes[shares] = [len(people[part]) for part in ("train", "validation", "test")]
+        assert {*people["train"], *people["validation"], *people["test"]} == set(stores["mine"].subjects)
+    assert sizes == {"60/40": [3, 1, 2], "50/17/33": [3, 1, 2]}
+    with pytest.raises(ValueError, match="needs percent of the people that make 100, .* got '30/12'"):
+        call(train_command.train, *words, "--out", tmp_path / "none", "--protocol", "30/12")
+
+
+def test_without_a_terminal_each_epoch_writes_a_line_to_standard_error_alone(stores, tmp_path):
+    done = subprocess.run([sys.executable, "-m", "rppg_lib.cli", "train", "physnet", "--data", stores["six"].path,
+                           "--out", tmp_path / "run", "-p", "epochs=3", "-p", "width=4", "-p", "size_px=16"],
+                          capture_output=True, timeout=300, cwd=ROOT,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    said, log = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0, log[-4000:]
+    lines = [line for line in log.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in lines] == [f"epoch {n} of 3" for n in (1, 2, 3)]
+    assert b"\r" not in done.stderr.replace(os.linesep.encode(), b"\n")
+    assert "epoch 1" not in said and said.split()[:3] == ["clips", "failed", "people"]
+
+
+def test_a_wave_that_no_student_learns_by_is_refused_before_films_are_made(tmp_path, monkeypatch):
+    def no_films(args):
+        raise AssertionError("films were made first")
+
+    monkeypatch.setattr(train_command, "_simulated", no_films)
+    with pytest.raises(ValueError, match="wave must be one of dilate, pearson, mse, got 'dilat'"):
+        call(train_command.train, "kdphys", "--out", tmp_path, "-p", "wave=dilat")
 
 
 SMALL = [word for setting in ("frames=64", "dim=8", "codes=8", "layers=1", "first=4", "width=4", "epochs=2", "lr=0.001",

@@ -1,4 +1,4 @@
-"""Who trains and who tests, as published: folds of public data sets with their source, and one data set for another."""
+"""Who trains and who tests: folds of public data sets as published, shares of any, one data set for another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..registry import near_miss
 from .readers.ubfc2 import PEOPLE as UBFC2
-from .splits import Split, _people, check_exclusive, split_subjects
+from .splits import Split, _people, check_exclusive, shares_of, split_subjects
 from .store import ClipStore
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ TOLD = {
     "lists": "the source names the people",
     "rule": "the source tells an order and shares, and these name the people",
     "ratio only": "the source tells how many, not who: the choice is ours, and always the same",
+    "parts": "the data set came in parts, and each recording tells in which",
+    "shares": "nobody published it: the shares are those asked for, and the people are drawn by the seed",
     "data sets": "everybody of one data set tests; those of the others train or validate",
 }
 """How much a source tells of who is in which group."""
@@ -39,7 +41,7 @@ class Protocol:
         told: one of ``TOLD``.
         source: keys of the bibliography, and what was read.
         reading: what is ours in it, and what readers of its tables should know.
-        groups: numbers of the people who train, validate and test, once per fold.
+        groups: numbers of the people who train, validate and test, once per fold; none where ``told`` is ``parts``.
     """
 
     name: str
@@ -51,7 +53,7 @@ class Protocol:
 
     @property
     def people(self) -> frozenset[int]:
-        """Numbers of everybody in it."""
+        """Numbers of everybody in it, where they are known."""
         return frozenset(number for fold in self.groups for group in fold for number in group)
 
 
@@ -99,15 +101,28 @@ def protocols() -> dict[str, Protocol]:
     return {each.name: each for each in PUBLISHED}
 
 
+def validates(name: str) -> bool:
+    """Return whether a division has people of its own to validate with, so that none need be taken from training.
+
+    >>> validates("70/10/20"), validates("60/40"), validates("cohface 30/30/40"), validates("pure 60/40")
+    (True, False, True, False)
+    """
+    if shares := shares_of(name):
+        return shares[1] > 0
+    known = protocols().get(name)
+    return known is not None and (known.told == "parts" or any(fold[1] for fold in known.groups))
+
+
 def protocol(name: str, people: ClipStore | Iterable[str], *, validation: float = 0.0, seed: int = 0) -> list[Fold]:
-    """Divide people as published; groups do not depend on who else is there.
+    """Divide people as published, where groups do not depend on who else is there; or anybody's by plain shares.
 
     Args:
-        name: one of :func:`protocols`.
+        name: one of :func:`protocols`; or percent of the people, ``60/40`` to train and test, ``70/10/20`` to train,
+            validate and test.
         people: a store, or names as its reader gives them, such as ``pure 01``.
         validation: share of those who train that validates instead. Protocols seldom have people to stop training by:
             then some papers stop by those who test, and their errors are too small.
-        seed: of the draw of these.
+        seed: of the draw of these, and of plain shares.
 
     Raises:
         ValueError: if a group of a fold would have nobody.
@@ -118,13 +133,21 @@ def protocol(name: str, people: ClipStore | Iterable[str], *, validation: float 
     Fold('pure 60/40', Split(train 5, validation 0, test 4 people), told: rule, 1 not here, 1 in no group)
     >>> print(fold.note)
     pure 60/40: missing of its people 1: pure 01; left out, for being in none of its groups 1: pure 11.
+    >>> protocol("70/10/20", people)
+    [Fold('70/10/20', Split(train 7, validation 1, test 2 people), told: shares)]
     """
-    known = protocols()
+    _check_share("protocol", validation)
+    known, here = protocols(), _people("protocol", getattr(people, "subjects", people))
+    if shares := shares_of(name):
+        drawn = split_subjects(here, shares=shares, seed=seed)
+        split = _with_validation(f"protocol: {name}", [getattr(drawn, group) for group in GROUPS], validation, seed)
+        return [Fold(name=name, split=split, told="shares", source=f"a draw by seed {seed}")]
     if name not in known:
         raise ValueError(f"protocol: there is none called {name!r}.{near_miss(name, known)} Known: "
-                         f"{', '.join(known)}.")
-    _check_share("protocol", validation)
-    how, here = known[name], _people("protocol", getattr(people, "subjects", people))
+                         f"{', '.join(known)}; and shares, such as 60/40 or 70/10/20.")
+    how = known[name]
+    if how.told == "parts":
+        return [_by_parts(how, people, validation, seed)]
     number_of = {person: int(found[1]) for person in here
                  if (found := re.fullmatch(rf"{how.dataset} p?([0-9]+)", person))}
     if not number_of:
@@ -197,6 +220,22 @@ def fold_table(folds: Fold | Sequence[Fold], *stores: ClipStore) -> pd.DataFrame
                              "minutes": sum(record.seconds for record in mine) / 60 if stores else np.nan,
                              "told": fold.told, "who": ", ".join(sorted(people))})
     return pd.DataFrame(rows, columns=["fold", "group", "people", "clips", "minutes", "told", "who"])
+
+
+def _by_parts(how: Protocol, store: ClipStore | Iterable[str], validation: float, seed: int) -> Fold:
+    """Return the division of which the recordings of a store tell."""
+    records = [one for one in getattr(store, "records", ()) if one.dataset == how.dataset]
+    if not records:
+        raise ValueError(f"protocol: {how.name!r} is told by recordings of {how.dataset}, not by names, got none of "
+                         f"them. 'rppg data build {how.dataset} DIR' makes a store of them.")
+    parts = {group: {one.subject for one in records if one.facts.get("part") == group} for group in GROUPS}
+    if empty := [group for group, members in parts.items() if not members]:
+        raise ValueError(f"protocol: {how.name} would have nobody for {' and '.join(empty)}: no recording here says it "
+                         f"is of that part. Complete the copy of the data set, or divide those who are here by shares, "
+                         f"such as 70/10/20.")
+    split = _with_validation(f"protocol: {how.name}", list(parts.values()), validation, seed)
+    strange = tuple(person for person in store.subjects if not any(person in members for members in parts.values()))
+    return Fold(name=how.name, split=split, told=how.told, source=how.source, left_out=strange)
 
 
 def _with_validation(label: str, groups: Sequence[Iterable[str]], share: float, seed: int) -> Split:
@@ -295,4 +334,7 @@ PUBLISHED = (
     Protocol(name="mmpd 70/10/20", dataset="mmpd", told="rule", groups=(_upto(range(1, 34), 23, 26),),
              source="sung2026lqrppg, settings of the code, with the sorted people of liu2023rppgtoolbox",
              reading="23, 3 and 7 people: shares are cut to whole people"),
+    Protocol(name="v4v", dataset="v4v", told="parts", groups=(),
+             source="revanur2021v4v: the folders of the data set",
+             reading="most copies have labels for the training part only, and cannot be divided so"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -61,6 +62,24 @@ def split_subjects(subjects: Iterable[str], *, shares: tuple[float, float, float
     drawn = stream(check_seed("split_subjects", seed), "split").permutation(len(people))
     train, validation, test = np.split(drawn, np.cumsum(counts)[:2])
     return Split(train=_named(people, train), validation=_named(people, validation), test=_named(people, test))
+
+
+def shares_of(text: str) -> tuple[float, float, float] | None:
+    """Return the shares for :func:`split_subjects` that a text such as ``70/10/20`` asks for; None if it asks for none.
+
+    Two numbers are percent of training and test, three are percent of training, validation and test.
+
+    >>> shares_of("70/10/20"), shares_of("60/40"), shares_of("pure 60/40")
+    ((0.7, 0.1, 0.2), (0.6, 0.0, 0.4), None)
+    """
+    if not re.fullmatch(r"[0-9]+(/[0-9]+){1,2}", text):
+        return None
+    first, *middle, last = map(int, text.split("/"))
+    percent = (first, *middle, last) if middle else (first, 0, last)
+    if not first or not last or sum(percent) != 100:
+        raise ValueError(f"shares_of: needs percent of the people that make 100, some to train and some to test, got "
+                         f"{text!r}. Write train/test, such as 60/40, or train/validation/test, such as 70/10/20.")
+    return tuple(each / 100 for each in percent)
 
 
 def k_folds(subjects: Iterable[str], k: int, *, seed: int = 0, validation: float = 0.0) -> list[Split]:

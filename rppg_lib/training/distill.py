@@ -24,6 +24,33 @@ WEIGHTS = MappingProxyType({"attention": 0.5, "similarity": 0.5, "imitate": 0.5}
 """Of what a teacher says."""
 
 
+def check_settings(*, weights: Mapping[str, float] = WEIGHTS, wave: str = "dilate", gate: bool = False,
+                   **numbers: float) -> None:
+    """Refuse settings that a :class:`DistillObjective` cannot have, before its teacher is trained.
+
+    Args:
+        weights, wave, gate: as there.
+        numbers: its ``alpha``, ``gamma``, ``warmup``, those that are known.
+
+    >>> check_settings(wave="dilat")
+    Traceback (most recent call last):
+    ValueError: DistillObjective: wave must be one of dilate, pearson, mse, got 'dilat'. Did you mean 'dilate'?
+    """
+    if unknown := [name for name in weights if name not in WEIGHTS]:
+        raise ValueError(f"DistillObjective: there is no weight {unknown[0]!r}.{near_miss(unknown[0], WEIGHTS)} "
+                         f"Weights: {', '.join(WEIGHTS)}.")
+    if wave not in WAVES:
+        raise ValueError(f"DistillObjective: wave must be one of {', '.join(WAVES)}, got {wave!r}."
+                         f"{near_miss(wave, WAVES)}")
+    if not isinstance(gate, bool):
+        raise ValueError(f"DistillObjective: gate must be true or false, got {gate!r}.")
+    for name, number in {**weights, **numbers}.items():
+        wrong = isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf")
+        if wrong or (name == "gamma" and not number) or (name == "alpha" and number > 1):
+            least = {"gamma": "above 0", "alpha": "from 0 to 1"}.get(name, "of 0 or more")
+            raise ValueError(f"DistillObjective: {name} must be a number {least}, got {number!r}.")
+
+
 class Watched(NamedTuple):
     """What a network gave, and its maps."""
 
@@ -60,17 +87,8 @@ class DistillObjective(Objective):
     def __init__(self, teacher: Network | None, *, weights: Mapping[str, float] = WEIGHTS, wave: str = "dilate",
                  alpha: float = 0.5, gamma: float = 0.3, gate: bool = False, warmup: int = 2) -> None:
         super().__init__()
-        if unknown := [name for name in weights if name not in WEIGHTS]:
-            raise ValueError(f"DistillObjective: there is no weight {unknown[0]!r}.{near_miss(unknown[0], WEIGHTS)} "
-                             f"Weights: {', '.join(WEIGHTS)}.")
+        check_settings(weights=weights, wave=wave, gate=gate, alpha=alpha, gamma=gamma, warmup=warmup)
         self.weights = {**WEIGHTS, **weights}
-        if wave not in WAVES:
-            raise ValueError(f"DistillObjective: wave must be one of {', '.join(WAVES)}, got {wave!r}.")
-        for name, number in {**self.weights, "alpha": alpha, "gamma": gamma, "warmup": warmup}.items():
-            wrong = isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf")
-            if wrong or (name == "gamma" and not number) or (name == "alpha" and number > 1):
-                least = {"gamma": "above 0", "alpha": "from 0 to 1"}.get(name, "of 0 or more")
-                raise ValueError(f"DistillObjective: {name} must be a number {least}, got {number!r}.")
         told = any(self.weights.values())
         self.looks = bool(self.weights["attention"] or self.weights["similarity"])
         if told and teacher is None:

@@ -31,7 +31,7 @@ from .watch import Watch
 
 
 def fit(network: nn.Module, objective: Objective, data: TrainingData, config: FitConfig, *,
-        folder: str | Path | None = None, resume: bool = True, progress: bool = True) -> Fitted:
+        folder: str | Path | None = None, resume: bool = True, progress: bool = True, stage: str = "") -> Fitted:
     """Train a network; on one CPU, a GPU, or several processes of ``accelerate launch``.
 
     The same seed gives the same bits on one machine's CPU, also if the training is killed and called again with the
@@ -45,13 +45,14 @@ def fit(network: nn.Module, objective: Objective, data: TrainingData, config: Fi
         config: how.
         folder: for checkpoints and TensorBoard's curves; without it nothing is written.
         resume: go on with the training in ``folder``, if there is one; otherwise it is deleted.
-        progress: show a bar on standard error.
+        progress: say on standard error how far it is: by a bar on a terminal, by a line per epoch elsewhere.
+        stage: its name in these lines, where it is one of several trainings.
     """
     accelerator = accelerator_for(config)
     with frozen_parts(network, config.frozen) as frozen, random_state_kept(accelerator.device, seed=config.seed):
         training = _Training(accelerator, Learner(network, objective), data, config, folder)
         training.begin(resume=resume)
-        with training.watch(bar=progress) as watch:
+        with training.watch(shown=progress, stage=stage) as watch:
             while training.goes_on:
                 training.epoch(watch, frozen)
         return training.end()
@@ -92,10 +93,11 @@ class _Training:
         """Whether there is an epoch to come."""
         return self.progress.epoch < self.config.epochs and not self.progress.stalled(self.config.patience)
 
-    def watch(self, *, bar: bool) -> Watch:
+    def watch(self, *, shown: bool, stage: str) -> Watch:
         """Return what shows the training; in the first process alone."""
         mine = self.accelerator.is_main_process
-        return Watch(self.steps_per_epoch * self.config.epochs, done=self.progress.step, bar=bar and mine,
+        return Watch(epochs=self.config.epochs, steps=self.steps_per_epoch * self.config.epochs,
+                     done=self.progress.step, shown=shown and mine, stage=stage,
                      folder=self.checkpoints.folder / "curves" if self.checkpoints and mine else None)
 
     def epoch(self, watch: Watch, frozen: list[nn.Module]) -> None:

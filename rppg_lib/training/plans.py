@@ -27,7 +27,7 @@ from .codequery import HeartbeatObjective, QueryObjective
 from .config import FitConfig, TrainingData
 from .device import random_state_kept
 from .distill import WEIGHTS as TAUGHT_WEIGHTS
-from .distill import DistillObjective
+from .distill import DistillObjective, check_settings
 from .faces import FaceObjective
 from .levels import LearnedLabelsObjective, LevelsObjective
 from .objective import WaveObjective
@@ -198,14 +198,20 @@ class DistillRecipe(Recipe):
     profile: str
     recipe_of: Callable[[str], Recipe]
 
+    def __post_init__(self) -> None:
+        check_settings(**self._of_objective())                       # before films are made and a teacher is trained
+
+    def _of_objective(self) -> dict[str, Any]:
+        weights = {name: self.losses[name] for name in TAUGHT_WEIGHTS}
+        return {name: value for name, value in self.losses.items() if name not in weights} | {"weights": weights}
+
     def stages(self, network: Network, store: ClipStore, split: Split) -> list[Stage]:
         told = {"name": None, "checkpoint": None, **self.settings.get("teacher", {})}
-        weights = {name: self.losses[name] for name in TAUGHT_WEIGHTS}
-        settings = {name: value for name, value in self.losses.items() if name not in weights}
-        objective = partial(DistillObjective, weights=weights, **settings)
+        settings = self._of_objective()
+        objective = partial(DistillObjective, **settings)
         student = Stage(name="student", config=self.config, data=_pictures(network, store, split, self.config),
                         objective=objective)
-        if not any(weights.values()):
+        if not any(settings["weights"].values()):
             return [dataclasses.replace(student, objective=objective(None))]
         if told["checkpoint"] is not None:
             return [dataclasses.replace(student, objective=objective(_trained_teacher(**told, store=store)))]

@@ -105,7 +105,7 @@ def train_in_stages(network: nn.Module, stages: Sequence[Stage], data: TrainingD
         if progress and len(stages) > 1 and accelerator.is_main_process:
             tqdm.write(f"stage {len(fitted) + 1} of {len(stages)}: {stage.name}", file=sys.stderr)
         fitted.append(fit(trained, objective, stage.data or data, stage.config, resume=resume, progress=progress,
-                          folder=place))
+                          folder=place, stage=stage.name if len(stages) > 1 else ""))
         ended[stage.name] = weights.tensors_of(trained)
     return fitted
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from rppg_lib.data import ClipSource, build_store
-from rppg_lib.data.protocols import GROUPS, TOLD, Fold, cross, fold_table, protocol, protocols
+from rppg_lib.data import ClipSource, build_store, split_subjects
+from rppg_lib.data.protocols import GROUPS, TOLD, Fold, cross, fold_table, protocol, protocols, validates
 from rppg_lib.data.readers import DATASETS, dataset
 
 from ..checkout import ROOT
@@ -27,6 +27,10 @@ SIZES = {
 }
 
 
+LISTED = [name for name, how in protocols().items() if how.groups]
+"""Those whose people are known without a copy of the data set."""
+
+
 def everybody(name):
     return PEOPLE[protocols()[name].dataset]
 
@@ -35,21 +39,42 @@ def groups(split):
     return [getattr(split, group) for group in GROUPS]
 
 
-def store(folder, people, *, name="tiny", frames=4, each=1):
-    """A store of tiny clips of these people, whose data set is the first word of their name."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InPart(ClipSource):
+    """A clip of a recording that tells in which part its data set came."""
+
+    part: str
+
+    def settings(self):
+        return super().settings() | {"part": self.part}
+
+    def play(self):
+        playing = super().play()
+        told = dataclasses.replace(playing.ending(), facts={"part": self.part})
+        return dataclasses.replace(playing, ending=lambda: told)
+
+
+def store(folder, people, *, name="tiny", frames=4, each=1, parts=None):
+    """A store of tiny clips of these people, whose data set is the first word of their name; and their parts of it."""
     clips = [dataclasses.replace(clip(f"{person} {take}", subject=person, frames=frames, size=(4, 4)),
                                  dataset=person.split()[0]) for person in people for take in range(each)]
-    return build_store([ClipSource(clip=one) for one in clips], folder, name=name, jobs=1, progress=False)
+    sources = [InPart(clip=one, part=(parts or {}).get(one.subject, "not told")) for one in clips]
+    return build_store(sources, folder, name=name, jobs=1, progress=False)
 
 
 @pytest.mark.parametrize("name", protocols())
 def test_every_protocol_is_of_a_data_set_that_can_be_read_and_says_what_is_told(name):
     how = protocols()[name]
-    assert how.dataset in DATASETS and dataset(how.dataset).people == len(how.people) == len(everybody(name))
-    assert how.told in TOLD and how.source and how.reading and how.name == name
+    assert how.dataset in DATASETS and how.told in TOLD and how.source and how.reading and how.name == name
 
 
-@pytest.mark.parametrize("name", protocols())
+@pytest.mark.parametrize("name", LISTED)
+def test_a_protocol_that_lists_people_lists_all_of_the_data_set(name):
+    how = protocols()[name]
+    assert dataset(how.dataset).people == len(how.people) == len(everybody(name))
+
+
+@pytest.mark.parametrize("name", LISTED)
 def test_nobody_is_in_two_groups_and_everybody_is_in_one(name):
     for fold in protocol(name, everybody(name)):
         found = groups(fold.split)
@@ -96,7 +121,7 @@ def test_the_first_thirty_by_number_and_by_text_are_not_the_same_people():
     assert len(numbered.split.test - text.split.test) == 3
 
 
-@pytest.mark.parametrize("name", protocols())
+@pytest.mark.parametrize("name", LISTED)
 def test_neither_order_nor_repetition_matters(name):
     shuffled = everybody(name) * 2
     random.Random(3).shuffle(shuffled)
@@ -170,6 +195,76 @@ def test_one_person_cannot_train_and_validate():
 def test_a_store_is_divided_as_its_people_are(tmp_path):
     here = store(tmp_path, PEOPLE["pure"])
     assert protocol("pure 60/40", here) == protocol("pure 60/40", PEOPLE["pure"])
+
+
+PARTS = {"v4v F001": "train", "v4v F002": "train", "v4v F003": "validation", "v4v M001": "test", "v4v M002": "test"}
+
+
+def test_v4v_is_divided_by_the_parts_that_its_recordings_tell(tmp_path):
+    here = store(tmp_path, [*PARTS, "v4v M009", "pure 01"], each=2, parts=PARTS | {"pure 01": "test"})
+    fold, = protocol("v4v", here)
+    assert groups(fold.split) == [{"v4v F001", "v4v F002"}, {"v4v F003"}, {"v4v M001", "v4v M002"}]
+    assert (fold.told, fold.left_out) == ("parts", ("pure 01", "v4v M009"))
+    assert fold_table(fold, here).set_index("group").loc["in no group", "people"] == 2
+    with pytest.raises(ValueError, match="protocol: v4v has people of its own to validate with, v4v F003"):
+        protocol("v4v", here, validation=0.2)
+
+
+def test_parts_of_v4v_of_which_nobody_is_here_are_named(tmp_path):
+    training = store(tmp_path, ["v4v F001", "v4v F002"], parts=PARTS)
+    with pytest.raises(ValueError, match="v4v would have nobody for validation and test: .* shares, such as 70/10/20"):
+        protocol("v4v", training)
+    for people in (list(PARTS), store(tmp_path, ["pure 01"])):
+        with pytest.raises(ValueError, match="told by recordings of v4v, not by names, got none .*rppg data build v4v"):
+            protocol("v4v", people)
+
+
+def test_a_person_of_v4v_in_two_parts_is_refused_with_the_name(tmp_path):
+    clips = [dataclasses.replace(clip(f"{person} {part}", subject=person, frames=4, size=(4, 4)), dataset="v4v")
+             for person, part in [*PARTS.items(), ("v4v M002", "train")]]
+    sources = [InPart(clip=one, part=one.id.split()[-1]) for one in clips]
+    with pytest.raises(ValueError, match="train and test share 1 of 5 people: v4v M002"):
+        protocol("v4v", build_store(sources, tmp_path, name="twice", jobs=1, progress=False))
+
+
+@pytest.mark.parametrize("name, sizes", [("60/40", (12, 0, 8)), ("70/10/20", (14, 2, 4)), ("70/0/30", (14, 0, 6))])
+def test_any_people_can_be_divided_by_plain_shares_of_them(name, sizes):
+    people = [f"mine {n}" for n in range(20)]
+    fold, = protocol(name, people, seed=5)
+    assert tuple(map(len, groups(fold.split))) == sizes and fold.split.train.isdisjoint(fold.split.test)
+    assert frozenset().union(*groups(fold.split)) == set(people)
+    assert (fold.name, fold.told, fold.missing, fold.left_out) == (name, "shares", (), ())
+    assert fold == protocol(name, people[::-1] * 2, seed=5)[0]
+    assert len({protocol(name, people, seed=seed)[0].split for seed in range(10)}) > 5
+    shares = tuple(size / 20 for size in sizes)
+    assert fold.split == split_subjects(people, shares=shares, seed=5)
+
+
+def test_of_shares_without_people_to_validate_some_who_train_can_be_taken():
+    people = [f"mine {n}" for n in range(20)]
+    plain, = protocol("60/40", people)
+    fold, = protocol("60/40", people, validation=0.25)
+    assert tuple(map(len, groups(fold.split))) == (9, 3, 8) and fold.split.test == plain.split.test
+    with pytest.raises(ValueError, match="70/10/20 has people of its own to validate with"):
+        protocol("70/10/20", people, validation=0.2)
+
+
+@pytest.mark.parametrize("name", ["30/12", "60/30/20", "100/0", "0/100", "0/50/50"])
+def test_shares_that_do_not_make_a_hundred_or_test_nobody_are_refused(name):
+    with pytest.raises(ValueError, match=f"needs percent of the people that make 100, .* got '{name}'"):
+        protocol(name, PEOPLE["pure"])
+
+
+def test_too_few_people_for_shares_are_refused():
+    with pytest.raises(ValueError, match="needs at least 3 people for shares .0.7, 0.1, 0.2., got 2"):
+        protocol("70/10/20", ["ann", "bob"])
+    with pytest.raises(ValueError, match="60/40 has one person to train"):
+        protocol("60/40", ["ann", "bob"], validation=0.2)
+
+
+def test_what_has_people_of_its_own_to_validate_with_is_known_beforehand():
+    assert [name for name in [*protocols(), "60/40", "70/0/30", "70/10/20", "unknown"] if validates(name)] == [
+        "cohface 30/30/40", "mmpd 70/10/20", "v4v", "70/10/20"]
 
 
 @pytest.fixture(scope="module")

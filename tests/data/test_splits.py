@@ -5,6 +5,7 @@ import random
 import pytest
 
 from rppg_lib.data import Split, check_exclusive, k_folds, split_subjects
+from rppg_lib.data.splits import shares_of
 
 PEOPLE = [f"p{n:03d}" for n in range(40)]
 
@@ -25,6 +26,16 @@ def test_everybody_is_in_one_group_and_each_wanted_group_has_somebody(count, sha
 def test_groups_have_their_shares():
     assert [len(group) for group in groups(split_subjects(PEOPLE))] == [28, 6, 6]
     assert [len(group) for group in groups(split_subjects(PEOPLE, shares=(0.5, 0.25, 0.25)))] == [20, 10, 10]
+
+
+@pytest.mark.parametrize("text, shares", [("70/10/20", (0.7, 0.1, 0.2)), ("60/40", (0.6, 0, 0.4)), ("7/3", ValueError),
+                                          ("100/0", ValueError), ("pure 60/40", None), ("60", None), ("60/40/", None)])
+def test_a_text_of_percents_is_read_as_shares(text, shares):
+    if shares is ValueError:
+        with pytest.raises(ValueError, match=f"percent of the people that make 100, some to train .* got '{text}'"):
+            shares_of(text)
+    else:
+        assert shares_of(text) == shares
 
 
 def test_order_and_repetition_do_not_matter_and_the_seed_does():

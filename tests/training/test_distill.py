@@ -1,5 +1,7 @@
 """The student's objective: each term is what it says, the teacher learns nothing, and what it says can be weighed."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ from rppg_lib.models.physnet import PhysNet
 from rppg_lib.training import FitConfig, TrainingData, fit
 from rppg_lib.training.distill import DistillObjective
 from rppg_lib.training.learner import Learner, own_state, train_mode
+from rppg_lib.training.recipes import recipe
 
 from ..models.tiny import Tiny
 from .small import FRAMES, clip
@@ -157,7 +160,8 @@ def test_a_student_is_trained_in_the_loop_that_all_are_trained_in():
 # What makes no sense
 
 @pytest.mark.parametrize("settings, message", [
-    ({"wave": "dilat"}, "wave must be one of dilate, pearson, mse, got 'dilat'"),
+    ({"wave": "dilat"}, "wave must be one of dilate, pearson, mse, got 'dilat'. Did you mean 'dilate'"),
+    ({"gate": "no"}, "gate must be true or false, got 'no'"),
     ({"alpha": 1.5}, "alpha must be a number from 0 to 1, got 1.5"),
     ({"gamma": 0}, "gamma must be a number above 0, got 0"),
     ({"weights": {"imitate": -1}}, "imitate must be a number of 0 or more, got -1"),
@@ -166,6 +170,15 @@ def test_a_student_is_trained_in_the_loop_that_all_are_trained_in():
 def test_a_setting_that_makes_no_sense_is_refused(settings, message):
     with pytest.raises(ValueError, match=f"DistillObjective: {message}"):
         DistillObjective(teacher(), **settings)
+
+
+@pytest.mark.parametrize("losses, message", [({"wave": "dilat"}, "wave must be one of dilate, pearson, mse"),
+                                             ({"imitate": -1}, "imitate must be a number of 0 or more"),
+                                             ({"gamma": 0}, "gamma must be a number above 0")])
+def test_a_recipe_with_a_setting_that_makes_no_sense_cannot_be_made(losses, message):
+    how = recipe("kdphys", "full")
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(how, losses={**how.losses, **losses})
 
 
 def test_a_teacher_that_cannot_teach_is_refused():

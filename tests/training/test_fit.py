@@ -1,6 +1,8 @@
 """The training loop against loops and sums written out by hand."""
 
 import math
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from rppg_lib.losses import UncertaintyWeights
 from rppg_lib.models.weights import WEIGHTS, checkpoint_folder, read_tensors
 from rppg_lib.training import Objective, TrainingData, WaveObjective, fit
 from rppg_lib.training.order import Order
+from rppg_lib.training.watch import Watch
 
 from .small import Square, Tiny, bits, config, same, small_data, train, windows
 
@@ -403,12 +406,36 @@ def test_what_comes_says_what_made_it():
     assert {"torch", "accelerate", "revision"} <= set(fitted.facts["made"])
 
 
-def test_the_bar_shows_losses_and_the_error_in_bpm(capsys):
+def test_the_bar_shows_losses_and_the_error_in_bpm(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     train(epochs=3, progress=True)
     shown = capsys.readouterr()
     assert "loss=" in shown.err and "error/bpm=" in shown.err and shown.out == ""
     train(epochs=1)
     assert capsys.readouterr().err == ""
+
+
+def test_where_no_bar_can_be_drawn_each_epoch_writes_a_line_of_its_history(capsys):
+    history = train(epochs=3, progress=True).history
+    shown = capsys.readouterr()
+    assert shown.out == "" and "\r" not in shown.err
+    lines = shown.err.splitlines()
+    assert len(lines) == 3
+    for row, line in zip(history, lines):
+        assert line.startswith(f"epoch {row['epoch']} of 3: loss {row['loss']:.4g}, ")
+        assert all(f"{name} " in line for name in row if name not in ("epoch", "step", "lr"))
+    assert all(re.search(r"; \d+\.\d s, about \d\d:\d\d to the last$", line) for line in lines[:2])
+    assert re.search(r"; \d+\.\d s$", lines[2])
+
+
+def test_the_time_left_counts_the_steps_of_this_process_alone(tmp_path, capsys, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("rppg_lib.training.watch.time.monotonic", lambda: next(clock))
+    watch = Watch(epochs=5, steps=50, done=30, folder=None, shown=True)
+    with watch:
+        watch.epoch({"epoch": 4, "step": 40, "lr": 0.1, "loss": 0.5, "validation_hr_error_bpm": None})
+    assert capsys.readouterr().err == ("epoch 4 of 5: loss 0.5, validation_hr_error_bpm none; 10.0 s, "
+                                       "about 00:10 to the last\n")
 
 
 def test_curves_are_kept_for_tensorboard(tmp_path):

@@ -354,6 +354,14 @@ def test_a_checkpoint_of_another_size_is_refused_with_the_settings_that_differ(t
     assert words.endswith("Give both the same settings: width is 6 there, 4 here.")
 
 
+def test_where_no_bar_can_be_drawn_each_line_says_its_stage(capsys):
+    train_in_stages(Frozen(), beside(), small_data(), progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith(("stage 1 of 2: waves", "stage waves, epoch ", "stage 2 of 2: pictures",
+                                "stage pictures, epoch ")) for line in lines)
+    assert sum("epoch" in line for line in lines) == sum(stage.config.epochs for stage in beside())
+
+
 def test_each_stage_says_which_it_is(capsys):
     train_in_stages(Frozen(), beside(), small_data(), progress=True)
     said = capsys.readouterr().err
