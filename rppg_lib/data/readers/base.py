@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,7 @@ import numpy as np
 from ...types import Recording, Reference, Terms
 
 MOST_LOOKED_AT = 50
-LARGEST_TEXT = 50_000_000
-"""Label files are small: one that is larger is something else."""
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 MOST_REPAIRED = 0.05
 """Share of a label's values that may be left out, for their times, before it is refused as a whole."""
 MOST_APART = 2
@@ -93,6 +93,36 @@ class Finds:
         self.recordings.append(Recording(id=f"{self.name} {key}", subject=f"{self.name} {person}", dataset=self.name,
                                          terms=self.terms, **parts))
 
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Name a folder or file that cannot be read among what is left out, and go on with the next.
+
+        >>> finds = Finds("own", ".", Terms(licence="mine"))
+        >>> with finds.reading(finds.folder / "locked"):
+        ...     raise PermissionError(13, "Permission denied")
+        >>> finds.left_out[0].why
+        'cannot be read: Permission denied'
+        """
+        try:
+            yield
+        except OSError as error:
+            self.leave_out(path, f"cannot be read: {error.strerror or type(error).__name__}")
+
+    def folders(self, folder: Path | None = None) -> list[Path]:
+        """Return the folders in the data set's or in another, 2 before 10; hidden ones are none of the data set's.
+
+        Those that cannot be read, and links that lead nowhere or in a circle, are named among what is left out.
+        """
+        found = []
+        for child in in_folder(folder or self.folder):
+            with self.reading(child):
+                if child.is_dir():
+                    next(child.iterdir(), None)
+                    found.append(child)
+                elif child.is_symlink() and not child.exists():
+                    self.leave_out(child, "is a link that leads nowhere")
+        return found
+
     def leave_out(self, path: Path, why: str) -> None:
         """Name what is there and not read."""
         self.left_out.append(LeftOut(what=self.short(path), why=why))
@@ -147,10 +177,16 @@ def natural(name: str) -> list:
     return parts
 
 
-def folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, 2 before 10; hidden ones are none of the data set's."""
-    return sorted((child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")),
+def in_folder(folder: Path) -> list[Path]:
+    """Return what is in a folder, 2 before 10, without what is hidden."""
+    return sorted((child for child in folder.iterdir() if not child.name.startswith(".")),
                   key=lambda child: natural(child.name))
+
+
+def pictures_in(folder: Path) -> list[str]:
+    """Return the names of the pictures in a folder, in no order."""
+    return [child.name for child in folder.iterdir()
+            if child.suffix.lower() in PICTURES and not child.name.startswith(".") and child.is_file()]
 
 
 def film(path: Path, *, times_s: Callable[[], np.ndarray] | None = None, fs: float | None = None) -> Callable:
@@ -245,33 +281,6 @@ def picture_times(who: str, told_ms: Iterable[float]) -> tuple[np.ndarray, int]:
     told[last + 1:] = told[last] + step * (places[last + 1:] - last)
     good[last + 1:] = True
     return (np.interp(places, places[good], told[good]) - told[0]) / 1e3, wrong
-
-
-def text_of(path: Path) -> str:
-    """Return a label file as text, or say what it is instead."""
-    size = path.stat().st_size
-    if size > LARGEST_TEXT:
-        raise ValueError(f"{path.name}: has {size / 1e6:.0f} MB; a file of labels has a few. Copy it again.")
-    if size == 0:
-        raise ValueError(f"{path.name}: is empty. Copy it again.")
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path.name}: is not text. Copy it again.") from None
-
-
-def numbers(who: str, words: list[str]) -> np.ndarray:
-    """Return words as numbers, or name the first that is none."""
-    try:
-        return np.array(words, dtype=float)
-    except ValueError:
-        for place, word in enumerate(words):
-            try:
-                float(word)
-            except ValueError:
-                raise ValueError(f"{who}: value {place + 1} of {len(words)} is {word[:30]!r} and not a number. "
-                                 f"Copy the file again.") from None
-        raise
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...types import Reference, Terms
 from .arrays_file import Worker, one_line, read_arrays
-from .base import DataSet, Finds, Listing, film, folders, in_order, text_of
+from .base import DataSet, Finds, Listing, film, in_order
+from .texts import text_of
 
 TERMS = Terms(licence="research only, after an agreement with Idiap", cites="heusch2017cohface")
 FS, PULSE_HZ = 20.0, 256.0
@@ -23,24 +24,27 @@ def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``PERSON/SESSION/data.avi`` with ``data.hdf5`` beside it."""
     finds = Finds("cohface", folder, TERMS)
     studio = _studio(finds)
-    for person in folders(finds.folder):
-        if person.name == "protocols":
-            finds.leave_out(person, "published lists of training and test; only who had studio light is read of it")
-            continue
-        if not person.name.isdecimal():
-            finds.leave_out(person, "is not the number of a person")
-            continue
-        for each in folders(person):
-            video, truth = each / "data.avi", each / "data.hdf5"
-            key = f"{person.name}/{each.name}"
-            if each.name not in {str(session) for session in SESSIONS}:
-                finds.leave_out(each, "is not a session, 0 to 3")
-            elif absent := [path.name for path in (video, truth) if not path.is_file()]:
-                finds.leave_out(each, f"has no {' and no '.join(absent)}")
-            else:
-                light = STUDIO if key in studio or (not studio and int(each.name) < 2) else NATURAL
-                finds.add(key, person=person.name, fs=FS, condition=light, pictures=film(video),
-                          reference=partial(reference, truth, video), facts={"light": light}, files=(video, truth))
+    for person in finds.folders():
+        with finds.reading(person):
+            if person.name == "protocols":
+                finds.leave_out(person, "published lists of training and test; only who had studio light is read of it")
+                continue
+            if not person.name.isdecimal():
+                finds.leave_out(person, "is not the number of a person")
+                continue
+            for each in finds.folders(person):
+                with finds.reading(each):
+                    video, truth = each / "data.avi", each / "data.hdf5"
+                    key = f"{person.name}/{each.name}"
+                    if each.name not in {str(session) for session in SESSIONS}:
+                        finds.leave_out(each, "is not a session, 0 to 3")
+                    elif absent := [path.name for path in (video, truth) if not path.is_file()]:
+                        finds.leave_out(each, f"has no {' and no '.join(absent)}")
+                    else:
+                        light = STUDIO if key in studio or (not studio and int(each.name) < 2) else NATURAL
+                        finds.add(key, person=person.name, fs=FS, condition=light, pictures=film(video),
+                                  reference=partial(reference, truth, video), facts={"light": light},
+                                  files=(video, truth))
     have = {recording.id.split()[-1] for recording in finds.recordings}
     finds.missing += [key for person in PEOPLE for key in (f"{person}/{session}" for session in SESSIONS)
                       if key not in have]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, natural, numbers
-from .folder import pictures_in, table
+from .base import DataSet, Finds, Listing, film, in_order, natural, pictures_in
+from .texts import Table
 
 TERMS = Terms(licence="academic research only, after a signed agreement with the authors", cites="joshi2024ibvp")
 TASKS = {"a": "slow breathing and rest", "b": "easy arithmetic", "c": "hard arithmetic", "d": "head movement"}
@@ -28,21 +28,22 @@ DRIFT = 0.03                             # share by which 30 a second may be mis
 def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``pNN_x/pNN_x_rgb/*.bmp`` and ``pNN_x/pNN_x_bvp.csv``."""
     finds, thermal = Finds("ibvp", folder, TERMS), 0
-    for each in folders(finds.folder):
-        found = NAME.fullmatch(each.name)
-        if not found:
-            finds.leave_out(each, "is not called pNN_x, number of the person and task (a to d)")
-            continue
-        pictures, truth = each / f"{each.name}_rgb", each / f"{each.name}_bvp.csv"
-        thermal += (each / f"{each.name}_t").is_dir()
-        if not pictures.is_dir() or not truth.is_file():
-            finds.leave_out(each, f"has no {truth.name if pictures.is_dir() else pictures.name}")
-            continue
-        if not any(name.lower().endswith(".bmp") for name in pictures_in(pictures)):
-            finds.leave_out(each, f"has no BMP pictures in {pictures.name}")
-            continue
-        finds.add(each.name, person=found[1], fs=FS, condition=TASKS[found[2]], pictures=partial(played, pictures),
-                  reference=partial(reference, truth, pictures), files=(pictures, truth))
+    for each in finds.folders():
+        with finds.reading(each):
+            found = NAME.fullmatch(each.name)
+            if not found:
+                finds.leave_out(each, "is not called pNN_x, number of the person and task (a to d)")
+                continue
+            pictures, truth = each / f"{each.name}_rgb", each / f"{each.name}_bvp.csv"
+            thermal += (each / f"{each.name}_t").is_dir()
+            if not pictures.is_dir() or not truth.is_file():
+                finds.leave_out(each, f"has no {truth.name if pictures.is_dir() else pictures.name}")
+                continue
+            if not any(name.lower().endswith(".bmp") for name in pictures_in(pictures)):
+                finds.leave_out(each, f"has no BMP pictures in {pictures.name}")
+                continue
+            finds.add(each.name, person=found[1], fs=FS, condition=TASKS[found[2]], pictures=partial(played, pictures),
+                      reference=partial(reference, truth, pictures), files=(pictures, truth))
     if thermal:
         finds.leave_out(finds.folder / "p*/p*_t", f"{thermal} folders: heat, not colour")
     have = {recording.id.split()[-1] for recording in finds.recordings}
@@ -85,12 +86,12 @@ def played(pictures: Path) -> Iterator[tuple[np.ndarray, float]]:
 
 def reference(path: Path, pictures: Path) -> Reference:
     """Read the pulse on the clock of the pictures; values marked as bad are NaN, and no time is cut out."""
-    names, rows = table(path)
-    if "bvp" not in names:
-        raise ValueError(f"{path.name}: needs a header with BVP, got {', '.join(names)[:80]}. Copy it again.")
-    wave = numbers(f"{path.name}, BVP", [row[names.index("bvp")] or "nan" for row in rows])
+    table = Table(path)
+    if "bvp" not in table.names:
+        raise ValueError(f"{path.name}: needs a header with BVP, got {', '.join(table.names)[:80]}. Copy it again.")
     times, how = picture_times(pictures)
     notes = [how]
+    wave = table.numbers("bvp", notes)
     if abs(len(wave) - len(times)) <= FEW:
         if len(wave) != len(times):
             notes.append(f"{len(wave)} values and {len(times)} pictures: put side by side from the first on")
@@ -103,8 +104,8 @@ def reference(path: Path, pictures: Path) -> Reference:
         notes.append(f"{len(wave)} values and {len(times)} pictures in {seconds:.1f} s: {FS:g} values a second are "
                      f"assumed, from the first picture on")
         at = np.arange(len(wave)) / FS
-    if "sq2" in names:
-        marks = numbers(f"{path.name}, SQ2", [row[names.index("sq2")] or "nan" for row in rows])
+    if "sq2" in table.names:
+        marks = table.numbers("sq2", notes)
         if bad := int((marks <= WORST).sum()):
             notes.append(f"{bad} of {len(wave)} values are marked as bad (SQ2 up to {WORST:g}) and taken as missing")
         wave = np.where(marks <= WORST, np.nan, wave)

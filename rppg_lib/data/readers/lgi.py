@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, numbers, picture_times, text_of
+from .base import DataSet, Finds, Listing, film, in_folder, in_order, picture_times
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="not told for the recordings; their page is marked GPL v3", cites="pilz2018lgi")
 SESSIONS = {"resting": "resting", "rotation": "head motion", "gym": "on an ergometer", "talk": "talking in the street"}
@@ -39,14 +40,15 @@ def _walk(finds: Finds, folder: Path, deeper: int, seen: set[Path]) -> None:
     if folder.resolve() in seen:                                 # a link leads back to it
         return
     seen.add(folder.resolve())
-    for each in folders(folder):
-        found = NAME.fullmatch(each.name)
-        if found:
-            _take_up(finds, each, *found.groups())
-        elif deeper and folders(each):
-            _walk(finds, each, deeper - 1, seen)
-        else:
-            finds.leave_out(each, f"is not called PERSON_SESSION (sessions: {', '.join(SESSIONS)})")
+    for each in finds.folders(folder):
+        with finds.reading(each):
+            found = NAME.fullmatch(each.name)
+            if found:
+                _take_up(finds, each, *found.groups())
+            elif deeper and any(child.is_dir() for child in in_folder(each)):
+                _walk(finds, each, deeper - 1, seen)
+            else:
+                finds.leave_out(each, f"is not called PERSON_SESSION (sessions: {', '.join(SESSIONS)})")
 
 
 def _take_up(finds: Finds, folder: Path, person: str, session: str) -> None:

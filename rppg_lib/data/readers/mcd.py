@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import MOST_REPAIRED, DataSet, Finds, Listing, film, in_order, natural, numbers, text_of
+from .base import MOST_REPAIRED, DataSet, Finds, Listing, film, in_order, natural
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="CC BY 4.0, as its page says", cites="egorov2025mcd",
               note="the licence is the files'; what those who were filmed agreed to is not told: ask before a face is "
@@ -32,28 +33,30 @@ def listed(folder: Path) -> Listing:
     videos = finds.folder / "video"
     told = _told(finds.folder / "db.csv", finds)
     for video in sorted(videos.iterdir(), key=lambda path: natural(path.name)) if videos.is_dir() else ():
-        found = NAME.fullmatch(video.name)
-        if not found or not video.is_file():
-            if not video.name.startswith("."):
-                finds.leave_out(video, "is not called <number>_<camera>_<before or after>.avi")
-            continue
-        person, camera, step = found.groups()
-        meta = finds.folder / "meta" / f"{video.stem}.txt"
-        raw, synced = finds.folder / "ppg" / f"{person}_{step}.PW", finds.folder / "ppg_sync" / f"{video.stem}.txt"
-        labels = tuple(path for path in (raw, synced) if path.is_file())
-        if video.stat().st_size <= POINTER:
-            finds.leave_out(video, f"has {video.stat().st_size} bytes: a pointer of Git LFS, fetch the video itself")
-        elif not meta.is_file():
-            finds.leave_out(video, f"has no meta/{meta.name}, the times of its pictures")
-        elif not labels:
-            finds.leave_out(video, f"has neither ppg/{raw.name} nor ppg_sync/{synced.name}")
-        else:
-            finds.add(video.stem, person=person, fs=CAMERAS[camera], condition=f"{STEPS[step]}, {camera}",
-                      pictures=film(video, times_s=partial(picture_times, meta)),
-                      reference=partial(reference, raw if raw in labels else None,
-                                        synced if synced in labels else None, meta),
-                      facts={"camera": camera, "step": step, **told.get(video.stem, {})},
-                      files=(video, meta, *labels))
+        with finds.reading(video):
+            found = NAME.fullmatch(video.name)
+            if not found or not video.is_file():
+                if not video.name.startswith("."):
+                    finds.leave_out(video, "is not called <number>_<camera>_<before or after>.avi")
+                continue
+            person, camera, step = found.groups()
+            meta = finds.folder / "meta" / f"{video.stem}.txt"
+            raw, synced = finds.folder / "ppg" / f"{person}_{step}.PW", finds.folder / "ppg_sync" / f"{video.stem}.txt"
+            labels = tuple(path for path in (raw, synced) if path.is_file())
+            if video.stat().st_size <= POINTER:
+                finds.leave_out(video, f"has {video.stat().st_size} bytes: a pointer of Git LFS, fetch the "
+                                       f"video itself")
+            elif not meta.is_file():
+                finds.leave_out(video, f"has no meta/{meta.name}, the times of its pictures")
+            elif not labels:
+                finds.leave_out(video, f"has neither ppg/{raw.name} nor ppg_sync/{synced.name}")
+            else:
+                finds.add(video.stem, person=person, fs=CAMERAS[camera], condition=f"{STEPS[step]}, {camera}",
+                          pictures=film(video, times_s=partial(picture_times, meta)),
+                          reference=partial(reference, raw if raw in labels else None,
+                                            synced if synced in labels else None, meta),
+                          facts={"camera": camera, "step": step, **told.get(video.stem, {})},
+                          files=(video, meta, *labels))
     for child in finds.folder.iterdir():
         if child.name not in READ and not child.name.startswith("."):
             finds.leave_out(child, "electrocardiograms, no pulse wave" if child.name == "ecg" else "is not used")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...types import Reference, Terms
 from .arrays_file import Worker, beside_pictures, clip_of, read_arrays
-from .base import DataSet, Finds, Listing, folders, natural
+from .base import DataSet, Finds, Listing, natural
 
 TERMS = Terms(licence="academic use only, after a letter of commitment to the authors", cites="tang2023mmpd")
 FS = 30.0
@@ -28,22 +28,23 @@ LABELS = ("light", "motion", "skin_color")
 def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``subjectN/pN_K.mat``, K from 0 to 19."""
     finds = Finds("mmpd", folder, TERMS)
-    for each in folders(finds.folder):
-        person = PERSON.fullmatch(each.name)
-        if not person:
-            finds.leave_out(each, "is not called subjectN")
-            continue
-        for path in sorted((path for path in each.iterdir() if not path.name.startswith(".")),
-                           key=lambda path: natural(path.name)):
-            found = NAME.fullmatch(path.name)
-            if not found or int(found[1]) != int(person[1]) or int(found[2]) >= len(TASKS) or not path.is_file():
-                finds.leave_out(path, f"is not called p{person[1]}_K.mat, K from 0 to {len(TASKS) - 1}")
+    for each in finds.folders():
+        with finds.reading(each):
+            person = PERSON.fullmatch(each.name)
+            if not person:
+                finds.leave_out(each, "is not called subjectN")
                 continue
-            facts = _expected(int(found[1]), int(found[2]))
-            skin = f", skin {facts['skin_type']}" if "skin_type" in facts else ""
-            finds.add(path.stem, person=person[1], fs=FS, facts=facts, files=(path,),
-                      condition=f"{facts['light']}, {facts['motion']}{skin}",
-                      pictures=partial(clip_of, path, ("video",), FS), reference=partial(reference, path))
+            for path in sorted((path for path in each.iterdir() if not path.name.startswith(".")),
+                               key=lambda path: natural(path.name)):
+                found = NAME.fullmatch(path.name)
+                if not found or int(found[1]) != int(person[1]) or int(found[2]) >= len(TASKS) or not path.is_file():
+                    finds.leave_out(path, f"is not called p{person[1]}_K.mat, K from 0 to {len(TASKS) - 1}")
+                    continue
+                facts = _expected(int(found[1]), int(found[2]))
+                skin = f", skin {facts['skin_type']}" if "skin_type" in facts else ""
+                finds.add(path.stem, person=person[1], fs=FS, facts=facts, files=(path,),
+                          condition=f"{facts['light']}, {facts['motion']}{skin}",
+                          pictures=partial(clip_of, path, ("video",), FS), reference=partial(reference, path))
     have = {recording.id.split()[-1] for recording in finds.recordings}
     finds.missing += [name for person in range(1, len(SKIN) + 1) for name in
                       (f"p{person}_{task}" for task in range(len(TASKS))) if name not in have]

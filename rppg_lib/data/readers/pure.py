@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, text_of
+from .base import DataSet, Finds, Listing, film, in_order
+from .texts import text_of
 
 TERMS = Terms(licence="research only, after an agreement with TU Ilmenau", cites="stricker2014pure")
 TASKS = {"01": "steady", "02": "talking", "03": "slow translation", "04": "fast translation", "05": "small rotation",
@@ -20,22 +21,23 @@ STAMP = re.compile(r"\D*(\d{16,20})\.png")
 def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``SS-TT/SS-TT.json`` with pictures in ``SS-TT/SS-TT`` or beside it."""
     finds = Finds("pure", folder, TERMS)
-    for each in folders(finds.folder):
-        found = NAME.fullmatch(each.name)
-        if not found or found[2] not in TASKS:
-            finds.leave_out(each, "is not called SS-TT, number of the person and of the task (01 to 06)")
-            continue
-        truth = next((path for path in (each / f"{each.name}.json", finds.folder / f"{each.name}.json")
-                      if path.is_file()), None)
-        pictures = each / each.name if (each / each.name).is_dir() else each
-        if truth is None:
-            finds.leave_out(each, f"has no {each.name}.json, neither in it nor beside it")
-            continue
-        if not any(path.suffix.lower() == ".png" for path in pictures.iterdir()):
-            finds.leave_out(each, "has no PNG pictures")
-            continue
-        finds.add(each.name, person=found[1], fs=30.0, condition=TASKS[found[2]], pictures=film(pictures),
-                  reference=partial(reference, truth, pictures), files=(pictures, truth))
+    for each in finds.folders():
+        with finds.reading(each):
+            found = NAME.fullmatch(each.name)
+            if not found or found[2] not in TASKS:
+                finds.leave_out(each, "is not called SS-TT, number of the person and of the task (01 to 06)")
+                continue
+            truth = next((path for path in (each / f"{each.name}.json", finds.folder / f"{each.name}.json")
+                          if path.is_file()), None)
+            pictures = each / each.name if (each / each.name).is_dir() else each
+            if truth is None:
+                finds.leave_out(each, f"has no {each.name}.json, neither in it nor beside it")
+                continue
+            if not any(path.suffix.lower() == ".png" for path in pictures.iterdir()):
+                finds.leave_out(each, "has no PNG pictures")
+                continue
+            finds.add(each.name, person=found[1], fs=30.0, condition=TASKS[found[2]], pictures=film(pictures),
+                      reference=partial(reference, truth, pictures), files=(pictures, truth))
     have = {recording.id.split()[-1] for recording in finds.recordings}
     every = [f"{person:02d}-{task}" for person in range(1, 11) for task in TASKS]
     finds.missing += [name for name in every if name not in have | {"06-02"}]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...types import Reference, Terms
 from .arrays_file import Worker, beside_pictures, clip_of, read_arrays
-from .base import DataSet, Finds, Listing, folders, natural
+from .base import DataSet, Finds, Listing, natural
 
 TERMS = Terms(licence="not told here: see the repository of the data set", cites="mcduff2022scamps")
 FS = 30.0
@@ -21,21 +21,24 @@ def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``P000001.mat``, in the folder or in folders for training and test in it."""
     finds = Finds("scamps", folder, TERMS)
     seen: dict[str, Path] = {}
-    for home in (finds.folder, *folders(finds.folder)):
+    homes = (finds.folder, *finds.folders())
+    broken = {left.what for left in finds.left_out}              # links that lead nowhere
+    for home in homes:
         before = len(seen)
-        for path in sorted(home.iterdir(), key=lambda path: natural(path.name)):
-            found = NAME.fullmatch(path.name)
-            if path.is_dir() or path.name.startswith("."):
-                continue
-            if not found:
-                finds.leave_out(path, "is not called P and six digits.mat")
-            elif path.name in seen:
-                finds.leave_out(path, f"is there as {finds.short(seen[path.name])} already")
-            else:
-                seen[path.name] = path
-                split = {} if home == finds.folder else {"split": home.name}
-                finds.add(path.stem, person=path.stem, fs=FS, condition="rendered", facts=split, files=(path,),
-                          pictures=partial(clip_of, path, CLIPS, FS), reference=partial(reference, path))
+        with finds.reading(home):
+            for path in sorted(home.iterdir(), key=lambda path: natural(path.name)):
+                found = NAME.fullmatch(path.name)
+                if path.is_dir() or path.name.startswith(".") or finds.short(path) in broken:
+                    continue
+                if not found:
+                    finds.leave_out(path, "is not called P and six digits.mat")
+                elif path.name in seen:
+                    finds.leave_out(path, f"is there as {finds.short(seen[path.name])} already")
+                else:
+                    seen[path.name] = path
+                    split = {} if home == finds.folder else {"split": home.name}
+                    finds.add(path.stem, person=path.stem, fs=FS, condition="rendered", facts=split, files=(path,),
+                              pictures=partial(clip_of, path, CLIPS, FS), reference=partial(reference, path))
         if home != finds.folder and len(seen) == before:
             finds.leave_out(home, "has no P000001.mat or the like that is not elsewhere")
     if len(seen) < PUBLISHED:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, numbers, text_of
+from .base import DataSet, Finds, Listing, film, in_order
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="research only, after a request to the authors", cites="bobbia2019ubfc")
 NAMES = (*(f"{number}-gt" for number in (5, 6, 7, 8, 10, 11, 12)), "after-exercise")
@@ -23,21 +24,23 @@ LATEST_S = 5.0
 def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``N-gt`` or ``after-exercise`` with ``vid*.avi`` and ``gtdump.xmp``."""
     finds = Finds("ubfc1", folder, TERMS)
-    for each in folders(finds.folder):
-        found = NAME.fullmatch(each.name)
-        if not found:
-            finds.leave_out(each, "is not called N-gt or after-exercise")
-            continue
-        truth = each / "gtdump.xmp"
-        videos = sorted(path for path in each.iterdir()
-                        if path.suffix.lower() == ".avi" and path.name.lower().startswith("vid") and path.is_file())
-        if not truth.is_file() or len(videos) != 1:
-            finds.leave_out(each, "has no gtdump.xmp" if not truth.is_file() else "has no vid*.avi" if not videos else
-                            f"has more than one video: {', '.join(path.name for path in videos)[:80]}")
-            continue
-        finds.add(found[1] or found[2], person=found[1] or found[2], fs=28.67, pictures=film(videos[0]),
-                  condition="after exercise" if found[2] else "sitting still", reference=partial(reference, truth),
-                  files=(videos[0], truth))
+    for each in finds.folders():
+        with finds.reading(each):
+            found = NAME.fullmatch(each.name)
+            if not found:
+                finds.leave_out(each, "is not called N-gt or after-exercise")
+                continue
+            truth = each / "gtdump.xmp"
+            videos = sorted(path for path in each.iterdir()
+                            if path.suffix.lower() == ".avi" and path.name.lower().startswith("vid") and path.is_file())
+            if not truth.is_file() or len(videos) != 1:
+                more = f"has more than one video: {', '.join(path.name for path in videos)[:80]}"
+                finds.leave_out(each, "has no gtdump.xmp" if not truth.is_file() else more if videos else
+                                "has no vid*.avi")
+                continue
+            finds.add(found[1] or found[2], person=found[1] or found[2], fs=28.67, pictures=film(videos[0]),
+                      condition="after exercise" if found[2] else "sitting still", reference=partial(reference, truth),
+                      files=(videos[0], truth))
     have = {recording.id.split()[-1] for recording in finds.recordings}
     finds.missing += [name for name in NAMES if name.removesuffix("-gt") not in have]
     return finds.listing(example="5-gt/gtdump.xmp with 5-gt/vid.avi")

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, numbers, text_of
+from .base import DataSet, Finds, Listing, film, in_order
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="research only, after a request to the authors", cites="bobbia2019ubfc",
               note="faces of subjects 21 and 27 must never be shown")
@@ -16,17 +17,18 @@ LINES = ("pulse", "rate", "times")
 def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``subjectN/vid.avi`` and ``subjectN/ground_truth.txt``."""
     finds = Finds("ubfc2", folder, TERMS)
-    for each in folders(finds.folder):
-        number = each.name.removeprefix("subject")
-        if number == each.name or not number.isdecimal():
-            finds.leave_out(each, "is not called subjectN")
-            continue
-        video, truth = each / "vid.avi", each / "ground_truth.txt"
-        if absent := [path.name for path in (video, truth) if not path.is_file()]:
-            finds.leave_out(each, f"has no {' and no '.join(absent)}")
-            continue
-        finds.add(number, person=number, fs=30.0, pictures=film(video), reference=partial(reference, truth),
-                  files=(video, truth))
+    for each in finds.folders():
+        with finds.reading(each):
+            number = each.name.removeprefix("subject")
+            if number == each.name or not number.isdecimal():
+                finds.leave_out(each, "is not called subjectN")
+                continue
+            video, truth = each / "vid.avi", each / "ground_truth.txt"
+            if absent := [path.name for path in (video, truth) if not path.is_file()]:
+                finds.leave_out(each, f"has no {' and no '.join(absent)}")
+                continue
+            finds.add(number, person=number, fs=30.0, pictures=film(video), reference=partial(reference, truth),
+                      files=(video, truth))
     have = {recording.subject.split()[-1] for recording in finds.recordings}
     finds.missing += [f"subject{number}" for number in PEOPLE if str(number) not in have]
     return finds.listing(example="subject1/vid.avi")

@@ -10,39 +10,42 @@ from pathlib import Path
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import LARGEST_TEXT, DataSet, Finds, Listing, film, folders, in_order, numbers, text_of
-from .folder import EPOCH_S, film_s, length_notes
+from .base import DataSet, Finds, Listing, film, in_order
+from .own_label import EPOCH_S, film_s, length_notes
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="research only, after a request to the authors", cites="meziatisabour2023ubfcphys")
 TASKS = {"T1": "rest", "T2": "speech", "T3": "arithmetic"}
 PULSE_HZ, FS = 64.0, 35.0
+LARGEST_INFO = 5000                      # bytes: it has a few lines
 OTHER = {"eda": "skin conductance, no pulse", "selfReportedAnx": "answers to questions, no recording"}
 
 
 def listed(folder: Path) -> Listing:
     """List the recordings of a copy: ``sN/vid_sN_Tk.avi`` and ``sN/bvp_sN_Tk.csv``."""
     finds, other = Finds("ubfcphys", folder, TERMS), Counter()
-    for each in folders(finds.folder):
-        if not re.fullmatch(r"s[0-9]{1,3}", each.name):
-            finds.leave_out(each, "is not called sN, number of the person")
-            continue
-        known = {f"info_{each.name}.txt"}
-        facts = _facts(each / f"info_{each.name}.txt", finds)
-        for task, condition in TASKS.items():
-            video, truth = each / f"vid_{each.name}_{task}.avi", each / f"bvp_{each.name}_{task}.csv"
-            known |= {video.name, truth.name}
-            absent = [path.name for path in (video, truth) if not path.is_file()]
-            if len(absent) == 1:
-                finds.leave_out(truth if video.name in absent else video, f"there is no {absent[0]} beside it")
-            elif not absent:
-                finds.add(f"{each.name}-{task}", person=each.name, fs=FS, condition=condition, pictures=film(video),
-                          reference=partial(reference, truth, video), facts=facts, files=(video, truth))
-        for child in each.iterdir():
-            kind = child.name.partition("_")[0]
-            if kind in OTHER and child.is_file():
-                other[kind] += 1
-            elif child.name not in known and not child.name.startswith("."):
-                finds.leave_out(child, "has no name that this data set uses")
+    for each in finds.folders():
+        with finds.reading(each):
+            if not re.fullmatch(r"s[0-9]{1,3}", each.name):
+                finds.leave_out(each, "is not called sN, number of the person")
+                continue
+            known = {f"info_{each.name}.txt"}
+            facts = _facts(each / f"info_{each.name}.txt", finds)
+            for task, condition in TASKS.items():
+                video, truth = each / f"vid_{each.name}_{task}.avi", each / f"bvp_{each.name}_{task}.csv"
+                known |= {video.name, truth.name}
+                absent = [path.name for path in (video, truth) if not path.is_file()]
+                if len(absent) == 1:
+                    finds.leave_out(truth if video.name in absent else video, f"there is no {absent[0]} beside it")
+                elif not absent:
+                    finds.add(f"{each.name}-{task}", person=each.name, fs=FS, condition=condition, pictures=film(video),
+                              reference=partial(reference, truth, video), facts=facts, files=(video, truth))
+            for child in each.iterdir():
+                kind = child.name.partition("_")[0]
+                if kind in OTHER and child.is_file():
+                    other[kind] += 1
+                elif child.name not in known and not child.name.startswith("."):
+                    finds.leave_out(child, "has no name that this data set uses")
     for kind, count in sorted(other.items()):
         finds.leave_out(finds.folder / f"s*/{kind}_s*.csv", f"{count} files: {OTHER[kind]}")
     have = {recording.id.split()[-1] for recording in finds.recordings}
@@ -57,7 +60,7 @@ def _facts(path: Path, finds: Finds) -> dict[str, str]:
     """Return sex and group from lines 2 and 3 of ``info_sN.txt``, where they are what they are said to be."""
     if not path.is_file():
         return {}
-    lines = text_of(path).split("\n", 5) if 0 < path.stat().st_size < LARGEST_TEXT / 1e4 else []
+    lines = text_of(path).split("\n", 5) if 0 < path.stat().st_size < LARGEST_INFO else []
     words = [line.strip().lower() for line in lines]
     if len(words) < 3 or words[1] not in ("m", "f") or words[2] not in ("test", "ctrl"):
         finds.leave_out(path, "needs m or f in line 2 and test or ctrl in line 3")

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, natural, numbers, text_of
+from .base import DataSet, Finds, Listing, film, in_order, natural
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="research only, after an agreement with Binghamton University", cites="revanur2021v4v")
 VIDEO = re.compile(r"([FM]\d{3})[_-](T\d{1,2})\.mkv")
@@ -27,7 +28,7 @@ def listed(folder: Path) -> Listing:
     """List the recordings of a copy: videos ``F001_T1.mkv``, and ``F001-T1-BP.txt``, in whatever folders they lie."""
     finds = Finds("v4v", folder, TERMS)
     videos, pressures = {}, {}
-    for path in _files(finds.folder, DEEPEST, set()):
+    for path in _files(finds, finds.folder, DEEPEST, set()):
         for shape, known in ((VIDEO, videos), (PRESSURE, pressures)):
             if found := shape.fullmatch(path.name):
                 key = "_".join(word for word in found.groups() if word)
@@ -52,15 +53,18 @@ def listed(folder: Path) -> Listing:
     return finds.listing(example="train/video/F001_T1.mkv with train/signal/F001-T1-BP.txt")
 
 
-def _files(folder: Path, deeper: int, seen: set[Path]) -> Iterator[Path]:
+def _files(finds: Finds, folder: Path, deeper: int, seen: set[Path]) -> Iterator[Path]:
     """Yield the files below a folder, some levels deep, and those of no folder twice, whatever links lead to it."""
     if folder.resolve() in seen:
         return
     seen.add(folder.resolve())
-    yield from sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: natural(path.name))
+    files: list[Path] = []
+    with finds.reading(folder):
+        files = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: natural(path.name))
+    yield from files
     if deeper:
-        for each in folders(folder):
-            yield from _files(each, deeper - 1, seen)
+        for each in finds.folders(folder):
+            yield from _files(finds, each, deeper - 1, seen)
 
 
 def _part(place: str) -> str:

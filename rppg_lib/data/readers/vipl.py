@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...types import Reference, Terms
-from .base import DataSet, Finds, Listing, film, folders, in_order, natural, numbers, picture_times, text_of
+from .base import DataSet, Finds, Listing, film, in_order, natural, picture_times
+from .texts import numbers, text_of
 
 TERMS = Terms(licence="research only, after an agreement with the authors", cites="niu2018viplhr")
 SCENARIOS = {"1": "stable", "2": "head motion", "3": "talking", "4": "other light (v4)", "5": "other light (v5)",
@@ -37,19 +38,20 @@ def listed(folder: Path) -> Listing:
     top = inner if inner.is_dir() else finds.folder
     for packed in sorted(top.glob("*.zip"), key=lambda path: natural(path.name)):
         finds.leave_out(packed, "is packed; what is unpacked beside it is read")
-    for person in folders(top):
+    for person in finds.folders(top):
         if not PERSON.fullmatch(person.name):
             finds.leave_out(person, "is not called pN")
             continue
-        for take in folders(person):
+        for take in finds.folders(person):
             if not TAKE.fullmatch(take.name):
                 finds.leave_out(take, "is not called vK or vK-2")
                 continue
-            for source in folders(take):
-                if why := _why_not(source):
-                    finds.leave_out(source, why)
-                else:
-                    _take_up(finds, person.name, take.name, source)
+            for source in finds.folders(take):
+                with finds.reading(source):
+                    if why := _why_not(source):
+                        finds.leave_out(source, why)
+                    else:
+                        _take_up(finds, person.name, take.name, source)
     _name_the_missing(finds, top)
     return finds.listing(example="p1/v1/source1/video.avi")
 

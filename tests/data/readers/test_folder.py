@@ -139,7 +139,7 @@ def test_a_rate_stands_for_times_and_must_agree_with_the_video_where_it_may_be_a
     ("time_s,value\n0,1\n", "needs a column label, ppg, bvp or pulse, got time_s, value"),
     ("time_s,label,label\n0,1,1\n", "names a column twice"),
     ("time_s,label\n0,1\n1\n", "line 3 has 1 fields, its header 2"),
-    ("time_s,label\n0,1\n0.1,x\n", "value 2 of 2 is 'x'"),
+    ("time_s,label\n0,1\n0.1,x\n", "line 3, column 'label': 'x' is not a number"),
     ("time_s,label\n" + "".join(f"{t},70\n" for t in range(30)), "has 1 values per second; a pulse wave has 10"),
     ("time,label\n0,1\n0.25,1\n0.5,2\n", "the unit of column 'time' is not known: its usual step is 0.25"),
     ("time,label\n5,1\n5,2\n5,3\n", "the unit of column 'time' is not known"),
@@ -197,7 +197,8 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
     ("name,person\na,b\n", "needs a column file, got name, person"),
     ("file,person\na.mkv,b\n./a.mkv,c\n", "names 'a.mkv' twice"),
     ("file,fs\na.mkv,-3\n", "needs fs above 0"),
-    ("file,start_s\na.mkv,noon\n", "start_s: value 1 of 1 is 'noon'"),
+    ("file,fs\na.mkv,fast\n", "fs is 'fast' and not a number"),
+    ("file,start_s\na.mkv,noon\n", "start_s is 'noon' and no time. Times are numbers, 10:15:00.250 or 2024"),
 ])
 def test_a_damaged_people_csv_is_one_clear_error(tmp_path, rows, message):
     record(tmp_path, "a", seconds=0.2)
@@ -276,3 +277,50 @@ def test_a_picture_beside_videos_hides_none_of_them(tmp_path):
     listing = listed(tmp_path)
     assert [each.id for each in listing.recordings] == ["folder anna/rest"]
     assert [each.what for each in listing.left_out] == ["anna/cover.jpg"]
+
+
+def test_endings_may_be_in_large_letters_and_people_csv_may_write_them_small(tmp_path):
+    record(tmp_path / "anna", "rest", seconds=0.2, ending=".MKV")
+    record(tmp_path / "anna", "talking", seconds=0.2, ending=".mkv")
+    (tmp_path / "anna" / "rest.csv").rename(tmp_path / "anna" / "rest.CSV")
+    (tmp_path / "anna" / "talking.csv").rename(tmp_path / "anna" / "talking.Csv")
+    (tmp_path / "People.CSV").write_text("file,condition\nanna/rest.mkv,quiet\nanna/talking.MKV,loud\n")
+    listing = listed(tmp_path)
+    assert [each.files[1].name for each in listing.recordings] == ["rest.CSV", "talking.Csv"]
+    assert [each.condition for each in listing.recordings] == ["quiet", "loud"]
+    assert not listing.left_out and not listing.missing and not listing.notes
+
+
+def test_files_that_differ_in_the_letters_of_their_ending_only_are_named_and_no_label_is_picked(tmp_path):
+    record(tmp_path / "anna", "rest", seconds=0.2)
+    (tmp_path / "anna" / "rest.CSV").write_text("time_s,label\n0,1\n")
+    record(tmp_path / "bob", "rest", seconds=0.2, ending=".MKV")
+    record(tmp_path / "bob", "rest", seconds=0.2)
+    if len(list((tmp_path / "anna").iterdir())) < 3:
+        pytest.skip("this file system does not tell small letters from large ones")
+    listing = listed(tmp_path)
+    left = {each.what: each.why for each in listing.left_out}
+    assert set(left) == {"anna/rest.csv", "anna/rest.CSV", "bob/rest.mkv"}
+    assert "differs from rest.csv in large and small letters only" in left["anna/rest.CSV"]
+    assert "has the name of rest.MKV" in left["bob/rest.mkv"]
+    anna, bob = listing.recordings
+    assert anna.reference is None and bob.reference is not None
+    assert listing.notes == ("1 of 2 recordings have no label (anna/rest)",)
+
+
+def test_two_files_that_say_who_is_who_are_one_too_many(tmp_path):
+    record(tmp_path / "anna", "rest", seconds=0.2)
+    (tmp_path / "people.csv").write_text("file\nanna/rest.mkv\n")
+    (tmp_path / "people.CSV").write_text("file\nanna/rest.mkv\n")
+    if len(list(tmp_path.iterdir())) < 3:
+        pytest.skip("this file system does not tell small letters from large ones")
+    with pytest.raises(ValueError, match="needs one people.csv, got people.(CSV|csv) and people.(CSV|csv)"):
+        listed(tmp_path)
+
+
+def test_people_csv_from_a_spreadsheet_keeps_its_letters(tmp_path):
+    record(tmp_path / "anna", "rest", seconds=0.2)
+    (tmp_path / "people.csv").write_bytes("file;person;lamp\nanna/rest.mkv;Zoë;Küche\n".encode("cp1252"))
+    listing = listed(tmp_path)
+    assert listing.recordings[0].subject == "folder Zoë" and listing.recordings[0].facts == {"lamp": "Küche"}
+    assert listing.notes == ("people.csv is not in UTF-8: letters are read as cp1252",)

@@ -124,7 +124,7 @@ def test_names_that_tell_no_time_are_refused(tmp_path, rename, message):
     ("", "is empty"),
     ("SQ1,SQ2\n1,1\n", "needs a header with BVP"),
     ("BVP,SQ2\n1,1\n2\n", "line 3 has 1 fields, its header 2"),
-    ("BVP,SQ2\n" + "x,1\n" * 30, "value 1 of 30 is 'x'"),
+    ("BVP,SQ2\n" + "x,1\n" * 30, "line 2, column 'bvp': 'x' is not a number"),
     ("BVP,SQ2\n1,1\n2,1\n", "has 2 values for 30 pictures"),
 ])
 def test_a_damaged_label_is_one_clear_error(tmp_path, content, message):

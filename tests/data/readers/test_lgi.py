@@ -128,8 +128,8 @@ def test_a_log_with_many_levels_or_in_another_encoding_does_no_harm(tmp_path):
     path = folder / "cms50_stream_handler.xml"
     start = time.perf_counter()
     for content, message in ((b"<a>" * 100_000 + b"</a>" * 100_000, "needs entries"),
-                             ("<!DOCTYPE a><a/>".encode("utf-16"), "is not text"),
-                             ("<!DOCTYPE a><a/>".encode("utf-16-le"), "declares a document type|is not XML")):
+                             ("<!DOCTYPE a><a/>".encode("utf-16"), "declares a document type"),
+                             ("<!DOCTYPE a><a/>".encode("utf-16-le"), "is not text")):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=message):
             reference(path, folder / TIMER)
