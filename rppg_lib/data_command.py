@@ -25,7 +25,8 @@ rppg data check NAME DIR      what a copy holds, what is missing or left out and
 rppg data build NAME DIR      cut the faces out and make a clip store, for 'rppg train' and 'rppg evaluate'
 
 NAME 'folder' reads videos of your own. Nothing is copied elsewhere or sent anywhere, and no picture is shown. A store
-holds faces: it is kept in data/cache, which git ignores. A command that was stopped goes on with what is missing.
+holds faces: in a checkout of the workbook it is kept in data/cache, which git ignores; elsewhere in build/clips of the
+working folder, or clips of $RPPG_OUT. A command that was stopped goes on with what is missing.
 With --save, 'check' writes into DIR
   check.json    all that was found     check.csv    a row per recording     check.png    one page of figures
 Exit status 1: something could not be read, or is there twice.
@@ -52,11 +53,13 @@ def add_options(command: ArgumentParser) -> None:
     build.add_argument("--size-px", type=int, default=72, metavar="N", help="side of the pictures (default: 72)")
     build.add_argument("--box", choices=["first", "follow"], default="first", help="one square for all pictures of a "
                        "recording, or one that moves with the face (default: first)")
-    build.add_argument("--every", type=int, default=1, metavar="N", help="look for the face in every n-th picture")
+    build.add_argument("--every", type=int, default=3, metavar="N", help="look for the face in every n-th picture, and "
+                       "follow it in between (default: 3)")
     build.add_argument("--finder", choices=["auto", "landmarks", "haar"], default="auto", help="what looks for faces")
     build.add_argument("--fps", type=float, metavar="N", help="pictures per second (default: the data set's)")
     build.add_argument("--jobs", type=int, metavar="N", help="recordings at a time (default: all cores)")
-    build.add_argument("--out", type=Path, metavar="DIR", help="folder for stores (default: data/cache)")
+    build.add_argument("--out", type=Path, metavar="DIR", help="folder for stores (default: data/cache in a checkout, "
+                       "else build/clips or $RPPG_OUT/clips)")
 
 
 def run(args: Namespace, say: Callable[[str], Any]) -> bool:

@@ -50,6 +50,29 @@ def test_a_copy_is_checked_in_words_in_json_and_in_files(capsys, copy, tmp_path)
     assert json.loads(out) == told
 
 
+@pytest.mark.parametrize("where, variable, place", [("checkout", None, "checkout/data/cache"),
+                                                    ("elsewhere", None, "elsewhere/build/clips"),
+                                                    ("elsewhere", "products", "products/clips")])
+def test_a_store_goes_where_the_help_says(capsys, copy, tmp_path, monkeypatch, where, variable, place):
+    for folder in ("checkout/notebooks", "checkout/rppg_lib", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / where)
+    monkeypatch.setenv("RPPG_OUT", str(tmp_path / variable)) if variable else monkeypatch.delenv("RPPG_OUT", False)
+    asked = []
+
+    def built(sources, out, **settings):
+        asked.append(out)
+        raise ValueError("enough")
+
+    monkeypatch.setattr("rppg_lib.data.build_store", built)
+    call(capsys, "data", "build", "ubfc2", copy)
+    assert asked == [tmp_path / place]
+    _, told, _ = call(capsys, "data", "build", "--help")
+    words = " ".join(told.split())
+    assert "default: data/cache in a checkout, else build/clips or $RPPG_OUT/clips" in words
+    assert "elsewhere in build/clips of the working folder, or clips of $RPPG_OUT" in words
+
+
 def test_a_copy_becomes_a_store_and_what_failed_is_named(capsys, copy, tmp_path, monkeypatch):
     monkeypatch.setattr("rppg_lib.video.faces.choice", lambda name: Choice(
         name="pretend", make=lambda: Pretend(lambda time_s: [(2, 2, 28, 20)]), ours=False))

@@ -8,14 +8,16 @@ on disk. Ours: landmarks, smoothed, picture by picture, with skin colours and la
 what rPPG-Toolbox does as a user meets it, written anew: OpenCV's Haar detector with its default arguments on the colour
 picture, read from its file for each look, the widest box enlarged by 1.5; crops as float64. Its normalisation is left
 out. Both look at every picture, every third, and every thirtieth, which is the other's default where it follows faces;
-both have one process per core. Each way is timed in a process of its own, after a short film per core has been prepared
-in the same way: a data set takes hours, so seconds of starting do not count.
+both have one process per core. What fewer looks cost is measured too: how well the crop keeps to the simulator's exact
+place, and how much of the pulse is left in it. Each way is timed in a process of its own, after a short film per core
+has been prepared in the same way: a data set takes hours, so seconds of starting do not count.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -36,9 +38,11 @@ import numpy as np
 import psutil
 
 from rppg_lib import results, simulate
-from rppg_lib.data import build_store
+from rppg_lib.data import ClipStore, build_store
 from rppg_lib.data.readers import read_dataset
 from rppg_lib.data.recorded import RecordingSource
+from rppg_lib.evaluation import evaluate
+from rppg_lib.types import Clip
 from rppg_lib.video import open_video, write_video
 from rppg_lib.video.colours import region_colours
 from rppg_lib.video.crops import cut, square_about
@@ -63,9 +67,14 @@ def make_films(folder: Path, *, films: int, seconds: float, kinds: int = len(FIL
         if number > kinds:
             shutil.copytree(folder / f"subject{(number - 1) % kinds + 1}", folder / f"subject{number}")
             continue
-        scene, codec = FILMS[number - 1]
-        film = simulate.film(simulate.person(810 + number), scene=scene, seconds=seconds, fs=FPS, seed=1, stage=STAGE)
-        _write(folder / f"subject{number}", film.frames(), film.reference, codec)
+        film = film_of(number, seconds)
+        _write(folder / f"subject{number}", film.frames(), film.reference, FILMS[number - 1][1])
+
+
+def film_of(number: int, seconds: float) -> simulate.Film:
+    """Return the film of the n-th subject; made anew it is the same."""
+    return simulate.film(simulate.person(810 + number), scene=FILMS[number - 1][0], seconds=seconds, fs=FPS, seed=1,
+                         stage=STAGE)
 
 
 def make_long_film(folder: Path, *, seconds: int, loop: list[np.ndarray]) -> None:
@@ -186,6 +195,78 @@ def held(process: psutil.Process) -> int:
     return getattr(info, "pss", info.rss)
 
 
+def aims(folder: Path, *, films: int, seconds: float) -> list[dict[str, Any]]:
+    """Return how well each way's squares keep to the face: how far off, and how much that changes between pictures.
+
+    In percent of the face's true width, both directions together. The mean distance of a film is taken out: what a box
+    is about differs from finder to finder. Then what it is all for: MACC, the correlation of the contact pulse, shifted
+    by its lag, with POS on the mean colour of the crop's middle; the mean of the films.
+    """
+    told = [film_of(number, seconds) for number in range(1, films + 1)]
+    places = [true_places(film) for film in told]
+    rows = []
+    for way, squares, crops in (("rppg_lib", our_squares, our_crops), ("toolbox", their_squares, their_crops)):
+        for every in EVERY:
+            paths = [folder / f"subject{number}" / "vid.avi" for number in range(1, films + 1)]
+            off = [(squares(path, every) - true[:, :2]) / true[:, 2:] for path, true in zip(paths, places)]
+            rows.append({"way": way, "every": every, "off_percent": rms(off, lambda x: x - x.mean(0)),
+                         "tremble_percent": rms(off, lambda x: np.diff(x, axis=0)),
+                         "pos_macc": float(np.mean([pulse_in(each, film.reference)
+                                                 for each, film in zip(crops(folder, films, every), told)]))})
+    return rows
+
+
+def pulse_in(crops: np.ndarray, label: np.ndarray) -> float:
+    """Return how well POS finds the pulse in the middle of crops."""
+    middle = slice(SIZE_PX // 4, 3 * SIZE_PX // 4)
+    colours, label = crops[:, middle, middle].mean((1, 2)), label[:len(crops)]
+    return float(evaluate("pos", [Clip(rgb=colours, fs=FPS, label=label)], window_s=None).macc.iloc[0])
+
+
+def our_crops(folder: Path, films: int, every: int) -> list[np.ndarray]:
+    with tempfile.TemporaryDirectory() as out:
+        ours(folder, Path(out), every=every, jobs=1)
+        store = ClipStore.open(next(Path(out).iterdir()))
+        return [np.array(store.clip(record).frames) for record in store.records[:films]]
+
+
+def their_crops(folder: Path, films: int, every: int) -> list[np.ndarray]:
+    with tempfile.TemporaryDirectory() as out:
+        others(folder, Path(out), every=every, jobs=1)
+        return [np.load(Path(out, f"subject{number}.npy")) for number in range(1, films + 1)]
+
+
+def rms(off: list[np.ndarray], seen: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return the root of the mean square length of what is seen of each film's ways, in percent."""
+    return 100 * float(np.sqrt(np.mean(np.concatenate([(seen(way) ** 2).sum(1) for way in off]))))
+
+
+def true_places(film: simulate.Film) -> np.ndarray:
+    """Return centre and width of the face in each picture, exactly: ``(N, 3)``."""
+    boxes = np.array([box_of(film.truth.landmarks(frame)) for frame in range(len(film))])
+    return np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2]])
+
+
+def our_squares(path: Path, every: int) -> np.ndarray:
+    """Return the centre of our square in each picture."""
+    with open_video(path) as video:
+        pictures = ((frame.image, frame.time_s) for frame in video)
+        boxes = np.array([box_of(frame.places[0][1].points)
+                          for frame in followed(pictures, dataclasses.replace(choice("auto"), workers=1), every=every)])
+    return boxes[:, :2] + boxes[:, 2:] / 2
+
+
+def their_squares(path: Path, every: int) -> np.ndarray:
+    """Return the centre of Haar's box in each picture; between looks it stays, as it does there."""
+    capture, boxes = cv2.VideoCapture(str(path)), []
+    for number in itertools.count():
+        there, picture = capture.read()
+        if not there:
+            return np.array([(x + width / 2, y + height / 2) for x, y, width, height in boxes])
+        look = number % every == 0
+        boxes.append((widest_face(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)) if look else None) or boxes[-1])
+
+
 def parts(film: Path) -> list[dict[str, Any]]:
     """Return where our time goes: CPU milliseconds per picture of each step, one after the other."""
     def decoded() -> list:
@@ -260,7 +341,7 @@ def main() -> int:
         print(json.dumps(work(options.work, options.folder, every=options.every, cores=options.cores)))
         return 0
     everywhere = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    films, seconds = (2, 3) if options.quick else (max(len(FILMS), everywhere), 30)
+    films, seconds = (2, 3) if options.quick else (max(len(FILMS), everywhere), 15)
     lengths_s = (4, 12) if options.quick else LENGTHS_S
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "films")
@@ -271,6 +352,7 @@ def main() -> int:
         turns = [[run() for run in runs] for _ in range(options.repeats)]
         rows = [max(same, key=lambda row: row["fps"]) for same in zip(*turns)]
         tables = {"speed": rows, "times_as_fast": ratios(rows), "parts": parts(folder / "subject1" / "vid.avi")}
+        tables["aim"] = aims(folder, films=min(films, len(FILMS)), seconds=seconds)
         for title, table in tables.items():
             show(title, table)
         tables["memory"] = memory(Path(place), lengths_s)

@@ -43,7 +43,8 @@ class RecordingSource:
         box: ``first``, one square for all, or ``follow``, it moves with the smoothed face.
         scale: side of the square over the larger side of the face.
         finder: who looks for the face; ``auto``, ``landmarks`` or ``haar``.
-        every: look in every n-th picture only.
+        every: look in every n-th picture; in between the face is followed. The default has its reasons in
+            ``book/decisions/looks.md``.
         fs: pictures per second of the clip; None: the nominal rate of the recording.
         seconds: of the recording, at most.
     """
@@ -53,7 +54,7 @@ class RecordingSource:
     box: str = "first"
     scale: float = 1.5
     finder: str = "auto"
-    every: int = 1
+    every: int = 3
     fs: float | None = None
     seconds: float | None = None
 

@@ -46,6 +46,39 @@ def test_the_box_is_enlarged_about_itself_until_the_rim_and_no_face_is_the_whole
     assert bench_crops.widest_face(np.zeros((120, 160, 3), np.uint8)) is None
 
 
+def test_an_aim_is_how_far_off_and_how_unsteady_the_squares_are_and_the_mean_distance_is_no_fault(films, monkeypatch):
+    true = bench_crops.true_places(bench_crops.film_of(1, 2.5))
+    assert true.shape == (75, 3) and 100 < np.median(true[:, 2]) < 250
+    shaken = true[:, :2] + 7 + 0.02 * true[:, 2:] * np.array([[1], [-1]])[np.arange(75) % 2]
+    monkeypatch.setattr(bench_crops, "EVERY", (1,))
+    monkeypatch.setattr(bench_crops, "our_squares", lambda path, every: true[:, :2] + 7)
+    monkeypatch.setattr(bench_crops, "their_squares", lambda path, every: shaken)
+    monkeypatch.setattr(bench_crops, "pulse_in", lambda crops, label: 75.0 if len(crops) >= 73 else 0.0)
+    ours, theirs = bench_crops.aims(films / "films", films=1, seconds=2.5)
+    assert ours["off_percent"] == pytest.approx(0, abs=0.05) and ours["tremble_percent"] == pytest.approx(0, abs=0.05)
+    assert theirs["off_percent"] == pytest.approx(2 * 2**0.5, rel=0.02)           # x and y alike
+    assert theirs["tremble_percent"] == pytest.approx(4 * 2**0.5, rel=0.02)
+    assert ours["pos_macc"] == theirs["pos_macc"] == 75                           # both have every picture
+
+
+def test_the_pulse_is_sought_in_the_middle_of_the_crops_and_at_its_own_lag():
+    t = np.arange(360) / 30
+    crops = np.random.default_rng(0).normal(100, 30, (360, 72, 72, 3))                # a background that is not skin
+    crops[:, 18:54, 18:54] = 120 * (1 - 0.01 * np.sin(2 * np.pi * 1.2 * t)[:, None, None, None] * [0.3, 0.8, 0.5])
+    late = np.sin(2 * np.pi * 1.2 * (t - 0.2))
+    assert bench_crops.pulse_in(crops, late) > 0.95
+    assert bench_crops.pulse_in(crops, np.sin(2 * np.pi * 2.0 * t)) < 0.4
+
+
+def test_a_square_that_follows_is_nearer_than_a_box_held_for_a_second(films):
+    """A face that turns: both ways look as seldom, ours moves in between."""
+    true = bench_crops.true_places(bench_crops.film_of(1, 2.5))[:, :2]
+    ours, theirs = (way(films / "films" / "subject1" / "vid.avi", 30) for way in (bench_crops.our_squares,
+                                                                                bench_crops.their_squares))
+    assert len(np.unique(theirs, axis=0)) == 3 and ours.shape == theirs.shape == true.shape
+    assert len(np.unique(ours.round(6), axis=0)) > 30
+
+
 def test_ratios_are_those_of_pictures_per_second_and_of_cpu_time_per_picture():
     rows = [{"way": way, "every": every, "cores": 1, "fps": fps * every, "cpu_ms_per_frame": 1000 / fps / every}
             for way, fps in (("rppg_lib", 60.0), ("toolbox", 10.0)) for every in bench_crops.EVERY]
