@@ -126,7 +126,8 @@ def _the_same_again(candidate: Candidate) -> None:
     network, frames = candidate.shared, candidate.fed()
     before = frames.clone()
     first = waves(network, frames)
-    must_equal(waves(network, frames), first, "the same wave twice")
+    for _ in range(4):                               # of few numbers, dropout may by chance drop the same twice
+        must_equal(waves(network, frames), first, "the same wave each time")
     must_equal(frames, before, "pictures that the network leaves as they are")
 
 
@@ -255,7 +256,7 @@ def _compiles(candidate: Candidate) -> None:
         must(network.no_compile.endswith("."), "a sentence in no_compile", repr(network.no_compile))
         return
     torch._dynamo.reset()
-    compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+    compiled = torch.compile(network, backend="eager", fullgraph=True)  # what comes after the graph is PyTorch's affair
     found, wanted = waves(compiled, frames), waves(network, frames)
     away = (found - wanted).abs().max()
     must(torch.allclose(found, wanted, atol=1e-4, rtol=1e-4), "the same wave when compiled", f"up to {away:.2g} apart")

@@ -136,8 +136,8 @@ BREAKS = [
     ("a wave does not depend on its", forward(lambda self, wave, frames: wave / wave.std()), "of their height apart"),
     ("a wave does not depend on its", forward(lambda self, wave, frames: wave + 0 * frames.flip(0).mean()),
      "beside one that is not a number"),
-    ("in eval mode", forward(lambda self, wave, frames: nn.functional.dropout(wave, 0.5)), "the same wave twice"),
-    ("in eval mode", forward(spoilt), "the same wave twice|leaves as they are"),
+    ("in eval mode", forward(lambda self, wave, frames: nn.functional.dropout(wave, 0.5)), "the same wave each time"),
+    ("in eval mode", forward(spoilt), "the same wave each time|leaves as they are"),
     ("features come", init(lambda self: setattr(self, "feature_channels", 7)), r"features \(2, 7, T\)"),
     ("features come", varied(features=Network.features), "NotImplementedError"),
     ("another size", forward(lambda self, wave, frames: wave[:, :, None] + frames[0, 0, 0, :8, :8].mean()),
@@ -172,3 +172,13 @@ def test_a_network_that_breaks_a_clause_is_found_by_it_and_told_how(beginning, k
 
 def test_every_clause_has_a_network_that_breaks_it():
     assert [clause.text for clause in CLAUSES if not any(clause.text.startswith(each[0]) for each in BREAKS)] == []
+
+
+def test_what_is_found_does_not_depend_on_the_chance_of_the_caller():
+    """Dropout of a single number keeps it, or drops it: two calls are often alike."""
+    rare = registered(forward(lambda self, wave, frames: wave * (torch.rand(()) < 0.5)), "rare")
+    found = []
+    for seed in range(6):
+        torch.manual_seed(seed)
+        found.append(check_contract(rare).broken)
+    assert len(set(found)) == 1 and any(clause.startswith("in eval mode") for clause in found[0])
