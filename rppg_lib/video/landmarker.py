@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -38,20 +40,26 @@ class Landmarker:
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
 
-            self._mediapipe, self._last_ms = mediapipe, 0
+            self._mediapipe, self._last_ms = mediapipe, 1
             self._task = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
                 base_options=BaseOptions(model_asset_path=str(path)), running_mode=vision.RunningMode.VIDEO,
                 num_faces=MOST_FACES))
-            self._task.detect_for_video(self._picture(np.zeros((64, 64, 3), np.uint8)), 0)
+            nothing = self._picture(np.zeros((64, 64, 3), np.uint8))
+            self._task.detect_for_video(nothing, 0)
+            self._look = as_numbers
+            try:
+                as_numbers(self._task, nothing, 1)
+            except (AttributeError, ImportError, TypeError):         # another release, another inside
+                self._look = as_objects
 
     def find(self, image: np.ndarray, time_s: float) -> list[FaceSeen]:
         """Return the faces of an ``(H, W, 3)`` picture; its time must not lie before that of the one before."""
         self._last_ms = max(self._last_ms + 1, round(1000 * time_s) + 1)
         height, width = image.shape[:2]
-        found = self._task.detect_for_video(self._picture(np.ascontiguousarray(image)), self._last_ms)
+        found = self._look(self._task, self._picture(np.ascontiguousarray(image)), self._last_ms)
         seen = []
-        for face in found.face_landmarks:
-            points = np.array([(p.x * width, p.y * height) for p in face[:LANDMARKS]])
+        for face in found:
+            points = face[:LANDMARKS] * np.array([width, height])
             (x0, y0), (x1, y1) = points.min(0), points.max(0)
             seen.append(FaceSeen((x0, y0, x1 - x0, y1 - y0), points))
         return seen
@@ -64,6 +72,32 @@ class Landmarker:
 
     def _picture(self, image: np.ndarray):
         return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
+
+
+def as_objects(task: Any, picture: Any, time_ms: int) -> list[np.ndarray]:
+    """Return the faces, each ``(N, 2)`` in shares of width and height, as MediaPipe hands them out."""
+    return [np.array([(point.x, point.y) for point in face], np.float64)
+            for face in task.detect_for_video(picture, time_ms).face_landmarks]
+
+
+def as_numbers(task: Any, picture: Any, time_ms: int) -> list[np.ndarray]:
+    """Return the same, read where its library has put the numbers: objects for all points take a tenth of a look."""
+    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarkerResultC
+
+    found = FaceLandmarkerResultC()
+    task._lib.MpFaceLandmarkerDetectForVideo(task._handle, picture._image_ptr, None, time_ms, ctypes.byref(found))
+    try:
+        return [_numbers(found.face_landmarks[k]) for k in range(found.face_landmarks_count)]
+    finally:
+        task._lib.MpFaceLandmarkerCloseResult(ctypes.byref(found))
+
+
+def _numbers(face: Any) -> np.ndarray:
+    one = face.landmarks._type_
+    rows = np.ctypeslib.as_array(ctypes.cast(face.landmarks, ctypes.POINTER(ctypes.c_uint8)),
+                                 (face.landmarks_count, ctypes.sizeof(one)))
+    return np.stack([rows[:, at:at + 4].copy().view(np.float32)[:, 0] for at in (one.x.offset, one.y.offset)],
+                    axis=1).astype(np.float64)
 
 
 @contextlib.contextmanager
