@@ -23,12 +23,14 @@ def mean_colour(case):
 
 @exercise("1.2", stars=2, minutes=10)
 def coded_change(case):
-    """Relative change of a coded level ``L ** (1 / gamma)`` when light changes: ``coded_change(change, gamma)``."""
+    """Fraction by which a coded level ``L ** (1 / gamma)`` grows when light does: ``coded_change(change, gamma)``."""
     for name, change, gamma in (("1.2 % in light, gamma 2", 0.012, 2.0), ("1.2 % in light, gamma 2.2", 0.012, 2.2),
                                 ("without gamma", 0.012, 1.0), ("twice the light, gamma 2", 1.0, 2.0)):
         exact = (1 + change) ** (1 / gamma) - 1
         case(name, change, gamma).gives(exact, rtol=0.02 if change < 0.1 else 0.002, traps=[
             ((1 + change) ** gamma - 1, "That is the way back, from code to light."),
+            (1 + exact, "That is the factor: take away 1."),
+            (100 * exact, "That is in per cent; a fraction is asked for."),
             (change / gamma, "Right for small changes only.")])
 
 

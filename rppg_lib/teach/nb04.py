@@ -34,12 +34,12 @@ def nearest(case):
 def gradient(case):
     """What the straight-through trick tells a vector: ``gradient(vector, code, target)``, all ``(D,)``.
 
-    The loss is ``|code - target|^2 + 0.25 |vector - code|^2``, where the code does not move.
+    The loss is ``|code - target|^2 + 0.25 |vector - code|^2``, sums over the D numbers; the code does not move.
     """
     rng = np.random.default_rng(0)
     for name, vector, code, target in (
-            ("the vector is its code", np.array([1.0, 2.0]), np.array([1.0, 2.0]), np.array([0.0, 0.0])),
-            ("the code is right already", np.array([1.5, 1.0]), np.array([1.0, 1.0]), np.array([1.0, 1.0])),
+            ("the vector is its code", np.array([1.0, 2.0, 0.5]), np.array([1.0, 2.0, 0.5]), np.zeros(3)),
+            ("the code is right already", np.array([1.5, 1.0, 0.0]), np.ones(3), np.ones(3)),
             ("neither", *rng.normal(size=(3, 6)))):
         through, pull = 2 * (code - target), 2 * COMMITMENT * (vector - code)
         case(name, vector, code, target).gives(through + pull, traps=[
@@ -48,7 +48,8 @@ def gradient(case):
             (through, "And the second term: it pulls the vector to its code."),
             (through - pull, "The sign of the pull: downhill must lead the vector to its code."),
             (through / 2 + pull / 2, "The slope of a square is twice what is squared."),
-            (through + pull / COMMITMENT, "The second term weighs 0.25.")])
+            (through + pull / COMMITMENT, "The second term weighs 0.25."),
+            (through + pull / len(vector), "The second term is a sum of squares here; the layer takes their mean.")])
 
 
 @exercise("4.3", stars=1, minutes=5)

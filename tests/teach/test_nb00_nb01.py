@@ -40,6 +40,8 @@ WRONG = [(nb00.heart_rate, lambda beats: 60 * len(beats) / (beats[-1] - beats[0]
          (nb01.noise_of_mean, lambda sigma, n: sigma / n, "root of n"),
          (nb01.coded_change, lambda change, gamma: (1 + change) ** gamma - 1, "the way back"),
          (nb01.coded_change, lambda change, gamma: change / gamma, "small changes only"),
+         (nb01.coded_change, lambda change, gamma: (1 + change) ** (1 / gamma), "take away 1"),
+         (nb01.coded_change, lambda change, gamma: 100 * ((1 + change) ** (1 / gamma) - 1), "per cent"),
          (nb01.alias_hz, lambda f, fs: f % fs, "folds back"),
          (nb01.apart_bpm, lambda window_s: 60 / window_s, "twice as wide"),
          (nb01.apart_bpm, lambda window_s: 2 / window_s, "in Hz")]

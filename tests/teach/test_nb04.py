@@ -69,6 +69,7 @@ WRONG = [
     (nb04.gradient, lambda v, c, t: 2 * (c - t) - 0.5 * (v - c), "sign of the pull"),
     (nb04.gradient, lambda v, c, t: (c - t) + 0.25 * (v - c), "twice what is squared"),
     (nb04.gradient, lambda v, c, t: 2 * (c - t) + 2 * (v - c), "weighs 0.25"),
+    (nb04.gradient, lambda v, c, t: 2 * (c - t) + 0.5 * (v - c) / len(v), r"[\d.]+\. The second term is a sum"),
     (nb04.perplexity, entropy, "one step more"),
     (nb04.perplexity, lambda i, n: 2 ** entropy(i, n), "one base"),
     (nb04.perplexity, lambda i, n: np.exp(-entropy(i, n)), "sign"),
