@@ -1,4 +1,4 @@
-"""Write the tables and the figure of the READMEs from results/ and from the readers. A test checks that they agree.
+"""Write the tables and the figure of READMEs and pages from results/ and the readers. A test checks that they agree.
 
     python tools/readme.py             write them
     python tools/readme.py --check     say whether it is up to date, and change nothing
@@ -21,6 +21,7 @@ SOURCE = "02_pos_chrom.quick.json"
 FIGURE = "02_pos_chrom.quick.png"
 METHODS = ("green", "chrom", "pos")      # the table's columns; the figure and the results file have all
 LEARNED = "study_pareto.small.json"
+CROPS = "bench_crops.full.json"
 SYSTEMS = {"codephys": "CodePhys", "lqrppg": "LQ-rPPG", "kdphys": "KDPhys", "rfacenet": "rFaceNet",
            "physnet": "PhysNet", "pos": "POS"}
 
@@ -70,6 +71,26 @@ def datasets() -> str:
     return "\n".join(lines)
 
 
+def crops(result: results.Result) -> str:
+    """Return the tables of preparing recordings: how fast, against the common way, and how well aimed."""
+    config, speed = result.config, {(row["way"], row["every"], row["cores"]): row for row in result.tables["speed"]}
+    ways = {"rppg_lib": "ours", "toolbox": "the common way"}
+    head = "| look in every | of | one core, pictures/s | all cores | off | unsteady | pulse (MACC) |"
+    lines = [head, "|--:|:--|" + "--:|" * 5]
+    for row in result.tables["aim"]:
+        fps = [speed[row["way"], row["every"], cores]["fps"] for cores in (1, config["cores"])]
+        lines.append(f"| {_ordinal(row['every'])} picture | {ways[row['way']]} | {fps[0]:.0f} | {fps[1]:.0f} | "
+                     f"{row['off_percent']:.1f} % | {row['tremble_percent']:.1f} % | {row['pos_macc']:.2f} |")
+    times = [f"ours in every {_ordinal(row['ours_every'])}, theirs in every {_ordinal(row['toolbox_every'])}: "
+             f"{row['times_fps']:.1f}" for row in result.tables["times_as_fast"] if row["cores"] == 1]
+    return "\n".join([*lines, "", f"Times as many pictures a second, one core: {'; '.join(times)}. Haar's detector, "
+                      f"OpenCV {config['opencv']}. *{result.stamp}.*"])
+
+
+def _ordinal(number: int) -> str:
+    return {1: "single", 3: "third", 30: "thirtieth"}[number]
+
+
 def updated(readme: str, blocks: dict[str, str]) -> str:
     """Return the README with the text of these blocks replaced."""
     for block, text in blocks.items():
@@ -94,7 +115,8 @@ def main(arguments: list[str]) -> int:
     result = results.load(ROOT / "results" / SOURCE)
     learnt = results.load(ROOT / "results" / LEARNED)
     pages = {"README.md": {"results": table(result), "systems": learned(learnt)},
-             "data/README.md": {"datasets": datasets()}}
+             "data/README.md": {"datasets": datasets()},
+             "book/decisions/looks.md": {"crops": crops(results.load(ROOT / "results" / CROPS))}}
     stale = []
     for name, blocks in pages.items():
         old = (ROOT / name).read_text(encoding="utf-8")
@@ -105,7 +127,7 @@ def main(arguments: list[str]) -> int:
             with written_whole(ROOT / name) as file:
                 file.write(new)
     if "--check" in arguments:
-        print("READMEs are up to date." if not stale else f"{', '.join(stale)}: run python tools/readme.py")
+        print("all tables are up to date." if not stale else f"{', '.join(stale)}: run python tools/readme.py")
         return int(bool(stale))
     draw(result, ROOT / "results" / FIGURE)
     return 0

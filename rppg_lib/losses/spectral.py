@@ -19,7 +19,7 @@ from .waveform import standardise
 
 LOW_BPM, HIGH_BPM = 40.0, 180.0
 SNR_LOW_BPM, SNR_HIGH_BPM = 36.0, 240.0
-"""The band of :func:`snr_loss`, that of :func:`rppg_lib.signal.snr_db`: it holds the first harmonic of most rates."""
+"""The band of :func:`snr_loss`, that of :func:`rppg_lib.signal.snr_db`: it holds twice the rate of most hearts."""
 
 SMALL = 1e-8                             # of the summed power, below which a rate's share is not told from none
 

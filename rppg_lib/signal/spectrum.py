@@ -71,13 +71,13 @@ def hr_from_spectrum(wave: np.ndarray, *, fs: float, band_hz: tuple[float, float
 
 def snr_db(wave: np.ndarray, *, fs: float, hr_bpm: np.ndarray | float, band_hz: tuple[float, float] = (0.6, 4.0),
            width_hz: float | None = None) -> np.ndarray | float:
-    """Return how much of the band's power lies at the heart rate and its first harmonic, in dB over the rest.
+    """Return how much of the band's power lies at the heart rate and at twice that rate, in dB over the rest.
 
     Args:
         wave: ``(..., T)``.
         fs: frames per second.
         hr_bpm: the true rate, one number or one per wave.
-        band_hz: power outside of it does not count; the harmonic counts only where it lies inside.
+        band_hz: power outside of it does not count; twice the rate counts only where it lies inside.
         width_hz: half width around each of the two. Default: 0.1 Hz, or the half width of the window's main lobe
             ``2 / seconds`` where that is more, so that a clean sine is not called noisy because it is short.
 
