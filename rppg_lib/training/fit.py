@@ -45,8 +45,7 @@ def fit(network: nn.Module, objective: Objective, data: TrainingData, config: Fi
         config: how.
         folder: for checkpoints and TensorBoard's curves; without it nothing is written.
         resume: go on with the training in ``folder``, if there is one; otherwise it is deleted.
-        progress: say on standard error how far it is: by a bar on a terminal, by a line per epoch elsewhere.
-        stage: its name in these lines, where it is one of several trainings.
+        progress: on standard error, a bar on a terminal and a line per epoch elsewhere, which names the ``stage``.
     """
     accelerator = accelerator_for(config)
     with frozen_parts(network, config.frozen) as frozen, random_state_kept(accelerator.device, seed=config.seed):
@@ -95,10 +94,9 @@ class _Training:
 
     def watch(self, *, shown: bool, stage: str) -> Watch:
         """Return what shows the training; in the first process alone."""
-        mine = self.accelerator.is_main_process
-        return Watch(epochs=self.config.epochs, steps=self.steps_per_epoch * self.config.epochs,
-                     done=self.progress.step, shown=shown and mine, stage=stage,
-                     folder=self.checkpoints.folder / "curves" if self.checkpoints and mine else None)
+        mine, epochs = self.accelerator.is_main_process, self.config.epochs
+        return Watch(epochs=epochs, steps=self.steps_per_epoch * epochs, done=self.progress.step, shown=shown and mine,
+                     stage=stage, folder=self.checkpoints.folder / "curves" if self.checkpoints and mine else None)
 
     def epoch(self, watch: Watch, frozen: list[nn.Module]) -> None:
         """Train for what is left of an epoch, then validate."""

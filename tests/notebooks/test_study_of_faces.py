@@ -67,7 +67,7 @@ def test_a_second_task_costs_something_and_the_face_does_not_win_it_back(pairs, 
     assert all(holds_zero(row, "r_band") for _, row in back.iterrows())
     unasked = pairs.xs("stage 3", level="arm").xs("not asked who", level="beside")
     apart = unasked[[not holds_zero(row, "r_band") for _, row in unasked.iterrows()]]
-    assert len(apart) == 1 and f"without the question $r$ is higher by {-apart.r_band.iloc[0]:.2f} in one place" in text
+    assert len(apart) == 1 and f"without the question $r$ is higher by {-apart.r_band.iloc[0]:.2f} in one pair" in text
     none = pairs.xs("stage 3", level="arm").xs("neither", level="beside")
     elsewhere = none.drop(("moving", "moving"))
     assert f"{-elsewhere.r_band.max():.2f} to {-elsewhere.r_band.min():.2f} less everywhere but at home" in text
