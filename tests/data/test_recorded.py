@@ -280,3 +280,14 @@ def test_a_label_that_says_nothing_is_refused(pretend, times, wave, message):
     told = recording(np.arange(90) / FS, reference=lambda: Reference(wave=wave, times_s=times))
     with pytest.raises(ValueError, match=message):
         played(RecordingSource(recording=told, size_px=8))
+
+
+def test_the_command_looks_as_seldom_as_the_source_does():
+    from argparse import ArgumentParser
+
+    from rppg_lib.data_command import add_options
+
+    parser = ArgumentParser()
+    add_options(parser)
+    (field,) = [field for field in dataclasses.fields(RecordingSource) if field.name == "every"]
+    assert parser.parse_args(["build"]).every == field.default == 3              # as book/decisions/looks.md says
