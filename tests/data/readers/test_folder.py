@@ -13,8 +13,8 @@ from .miniature import colours, pictures, png, pulse, video
 from .mutants import survives
 
 START_NS = 1392643993642815000
-both_names = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps two files whose names differ in large "
-                                "and small letters alone: elsewhere the case cannot come")
+both_names = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps two files whose names differ in "
+                                "large and small letters alone: elsewhere the case cannot come")
 
 
 def label(path, times, *, columns=("time_s", "label"), bpm=72.0, sign=","):
