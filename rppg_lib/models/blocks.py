@@ -66,7 +66,8 @@ def temporal_shift(maps: Tensor, *, clips: int, segment: int) -> Tensor:
     last = first.roll(-1, dims=0)                                    # before the next segment, or the next clip
     from_next = maps[:, :third].roll(-1, dims=0).masked_fill(last, 0)
     from_previous = maps[:, third:2 * third].roll(1, dims=0).masked_fill(first, 0)
-    return torch.cat([from_next, from_previous, maps[:, 2 * third:]], dim=1)
+    shifted = torch.cat([from_next, from_previous, maps[:, 2 * third:]], dim=1)
+    return shifted.contiguous(memory_format=torch.channels_last)      # which cat does not keep
 
 
 def places(known: Tensor, length: int) -> Tensor:

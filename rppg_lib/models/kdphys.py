@@ -210,6 +210,7 @@ def _looking_back(maps: Tensor, history: Tensor, begun: Tensor | None, *, clips:
     later = later if single else later.clone()                       # or a long piece would stay in memory
     earlier = known[:, :, 0] if single else frames_apart(known[:, :, :-past])                # -> (B*n,c,H,W)
     if torch.is_grad_enabled():
-        return torch.cat([earlier, maps[:, back:]], dim=1), later
+        whole = torch.cat([earlier, maps[:, back:]], dim=1)
+        return whole.contiguous(memory_format=torch.channels_last), later
     third.copy_(earlier)                                             # live, every copy counts
     return maps, later

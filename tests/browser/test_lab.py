@@ -14,7 +14,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ..checkout import ROOT
-from ..notebooks.test_run import small_copy
+from ..notebooks.test_run import IN_JUPYTERLAB, check_results, small_copy
 from ..small_book import code
 from .test_book_pages import move_and_look
 
@@ -141,12 +141,8 @@ def small_notebook(work):
     return "small.ipynb"
 
 
-def notebook_00(work):
-    return small_copy(next((ROOT / "notebooks").glob("00*.ipynb")), work).name
-
-
-def notebook_02(work):
-    return small_copy(next((ROOT / "notebooks").glob("02*.ipynb")), work).name
+def notebook(number, work):
+    return small_copy(next((ROOT / "notebooks").glob(f"{number}*.ipynb")), work).name
 
 
 def figures_in(path):
@@ -154,16 +150,18 @@ def figures_in(path):
     return sum(bool(cell.metadata.get("alt")) for cell in nbformat.read(path, as_version=4).cells)
 
 
-@pytest.mark.parametrize("make", [small_notebook, notebook_00, notebook_02])
-def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(make, lab, watched):
+@pytest.mark.parametrize("number", IN_JUPYTERLAB)
+def test_a_notebook_runs_in_jupyterlab_and_its_sliders_move_the_figures(number, lab, watched):
     work, address = lab
-    name = make(work)
+    name = notebook(number, work)
     allowed = (address("").split("/lab")[0], "ws://127.0.0.1", "data:", "blob:")
     with watched(allowed=allowed, height=1000) as watch:
         open_and_run(watch, address(name))
         pictures = watch.page.locator(".jp-RenderedImage img")
         assert pictures.count() >= figures_in(work / name)
         assert all(picture.evaluate("one => one.naturalWidth") > 100 for picture in pictures.all())
+    check_results(name.removesuffix(".ipynb"), work.parent / "out")
+    assert all(item.suffix == ".ipynb" or item.name == ".ipynb_checkpoints" for item in work.iterdir())
 
 
 def test_a_solution_is_folded_in_jupyterlab_until_asked_for(lab, watched):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -243,10 +244,9 @@ def test_what_was_not_exported_cannot_be_loaded(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_export_with_fewer_forms_leaves_nothing_of_the_one_before(tmp_path):
-    network = fresh(KDPhys, KDPhys.tiny())
-    export.export(network, tmp_path, stream=True, int8=True)
-    told = export.export(network, tmp_path, int8=True)
+def test_an_export_with_fewer_forms_leaves_nothing_of_the_one_before(folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)            # of all four forms
+    told = export.export(fresh(KDPhys, KDPhys.tiny()), tmp_path, int8=True)
     assert {path.name for path in tmp_path.iterdir()} == {*told["files"], "export.json"} == {
         "model.onnx", "model.int8.onnx", "export.json"}
     rows = exported.compared(tmp_path, [Clip(id="one", fs=30, frames=random_pictures(100, 32))])
@@ -254,8 +254,8 @@ def test_an_export_with_fewer_forms_leaves_nothing_of_the_one_before(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_mixture_of_two_exports_and_a_damaged_graph_are_found_out(tmp_path, monkeypatch):
-    export.export(fresh(KDPhys, KDPhys.tiny()), tmp_path, stream=True)
+def test_a_mixture_of_two_exports_and_a_damaged_graph_are_found_out(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     write = export.written_whole
 
     def interrupted(path, *given):

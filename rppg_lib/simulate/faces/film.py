@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import tee
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ..transport import Compression, DroppedFrames
 from .film_camera import Developer
 from .film_codec import Line
 from .film_course import Script, resting_course, script
-from .film_read import with_skin_colours
+from .film_read import mean_colour, skin_places, with_skin_colours
 from .film_stage import Stage, check_size, face_width_px
 from .film_truth import FilmTruth
 
@@ -116,7 +117,7 @@ class Film:
         pictures = np.empty((len(self), height, width, 3), np.uint8)
         for number, picture in enumerate(self.frames()):
             pictures[number] = picture
-        return self._clip(fs=self.fs, frames=pictures, label=self.label)
+        return self._clip(self.truth, fs=self.fs, frames=pictures, label=self.label)
 
     def trace(self, *, region: str = "skin") -> Clip:
         """Return the mean colour over the true region of each picture; by their time stamps, on even times.
@@ -124,13 +125,31 @@ class Film:
         Args:
             region: "skin" (all facial skin with a pulse), or "blood" (the same, weighted by perfusion).
         """
-        colours = np.array([colour for _, colour in self.frames_and_colours(region=region)])
-        if len(self) == len(self.reference):
-            return self._clip(fs=self.fs, rgb=colours, label=self.label)
-        from ...signal import resample
+        colours = [colour for _, colour in self.frames_and_colours(region=region)]
+        return self._traced(np.array(colours), self.truth)
 
-        every = self._truth.pulse.times_s
-        return self._clip(fs=self.fs, rgb=resample(colours, self.times_s, at_s=every), label=self.reference)
+    def traces(self, compressions: Sequence[Compression], *, region: str = "skin") -> list[Clip]:
+        """Return what :meth:`trace` would be after each of several compressions; the pictures are rendered once.
+
+        Each clip's ``truth.kbps`` says what its compression took.
+
+        >>> from rppg_lib import simulate
+        >>> fine, coarse = simulate.crops(3, size_px=36, seconds=2).traces([
+        ...     simulate.Compression(crf=8), simulate.Compression(crf=33)])
+        >>> fine.truth.kbps > coarse.truth.kbps
+        True
+        """
+        if self._compression is not None:
+            raise ValueError(f"traces: the scene compresses already, with {self._compression}. Leave that away.")
+        if any(not isinstance(each, Compression) or not each.strength for each in compressions):
+            raise TypeError(f"traces: needs compressions, such as [Compression(crf=23)], got {compressions!r}.")
+        lines = [Line(each, fs=self.fs) for each in compressions]
+        arriving = [line.send(pictures) for line, pictures in zip(lines, tee(self._pictures(), len(lines)))]
+        seen = zip(*arriving, skin_places(self._truth, region=region), strict=True)      # to their ends: kbps is of all
+        colours = np.array([[mean_colour(picture, *where) for picture in pictures] for *pictures, where in seen])
+        return [self._traced(colours[:, number], replace(
+            self._truth, kbps=line.kbps, disturbances=(*self._truth.disturbances, each)))
+            for number, (each, line) in enumerate(zip(compressions, lines))]
 
     def recording(self) -> Recording:
         """Return it as a recording, to be read like any other."""
@@ -159,9 +178,17 @@ class Film:
         when = {"fs": self.fs} if len(self) == len(self.reference) else {"times_s": self.times_s}
         return write_video(path, pictures, **when, **codec)
 
-    def _clip(self, **parts: Any) -> Clip:
+    def _traced(self, colours: np.ndarray, truth: FilmTruth) -> Clip:
+        if len(self) == len(self.reference):
+            return self._clip(truth, fs=self.fs, rgb=colours, label=self.label)
+        from ...signal import resample
+
+        every = self._truth.pulse.times_s
+        return self._clip(truth, fs=self.fs, rgb=resample(colours, self.times_s, at_s=every), label=self.reference)
+
+    def _clip(self, truth: FilmTruth, **parts: Any) -> Clip:
         return Clip(id=self.id, subject=self._truth.person.name, dataset="simulated", condition=self.condition,
-                    truth=self.truth, **parts)
+                    truth=truth, **parts)
 
     @cached_property
     def _developer(self) -> Developer:

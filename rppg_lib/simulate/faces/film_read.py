@@ -23,19 +23,29 @@ def with_skin_colours(truth: FilmTruth, pictures: Iterable[np.ndarray], *,
         pictures: all of them, in order.
         region: "skin", or "blood": weighted by how strong the pulse is in each pixel.
     """
+    for picture, where in zip(pictures, skin_places(truth, region=region)):
+        yield picture, mean_colour(picture, *where)
+
+
+def skin_places(truth: FilmTruth, *, region: str = "skin") -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
+    """Yield for each picture of a film how much each pixel of a box counts, and the box."""
     if region not in ("skin", "blood"):
         raise ValueError(f"Film: region must be 'skin' or 'blood', got {region!r}. "
                          f"For others, write the film and use rppg_lib.video.face_trace.")
-    last, weights, box = -1, None, None
-    for frame, picture in enumerate(pictures):
-        if truth.shown[frame] != last:
-            last = truth.shown[frame]
-            weights, box = _weights(truth, frame, region)
-        part, total = picture[box], float(weights.sum())
-        # OpenCV adds in double precision; the products are exact enough in single.
-        sums = [cv2.sumElems(cv2.multiply(part[..., c], weights, dtype=cv2.CV_32F))[0] for c in range(3)] \
-            if total else [np.nan] * 3
-        yield picture, np.array(sums) / (total or 1.0)
+    last, where = -1, None
+    for frame, shown in enumerate(truth.shown):
+        if shown != last:
+            last, where = shown, _weights(truth, frame, region)
+        yield where
+
+
+def mean_colour(picture: np.ndarray, weights: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
+    """Return the mean coded colour ``(3,)`` of a picture over a box, pixel by pixel weighted."""
+    part, total = picture[box], float(weights.sum())
+    # OpenCV adds in double precision; the products are exact enough in single.
+    sums = [cv2.sumElems(cv2.multiply(part[..., c], weights, dtype=cv2.CV_32F))[0] for c in range(3)] \
+        if total else [np.nan] * 3
+    return np.array(sums) / (total or 1.0)
 
 
 def _weights(truth: FilmTruth, frame: int, region: str) -> tuple[np.ndarray, tuple[slice, slice]]:

@@ -178,6 +178,26 @@ def test_a_compressed_film_says_what_it_takes_and_keeps_its_pictures_in_order():
     assert np.array_equal(pictures(mild), pictures(mild))
 
 
+@pytest.mark.parametrize("disturbed", [(simulate.Turning(),), (simulate.Turning(), simulate.DroppedFrames())])
+def test_traces_after_several_compressions_are_those_of_films_compressed_one_by_one(disturbed):
+    codecs = [simulate.Compression(), simulate.Compression(crf=38, preset="veryfast", tune=None)]
+    for codec, clip in zip(codecs, shoot(*disturbed).traces(codecs, region="blood"), strict=True):
+        alone = shoot(*disturbed, codec)
+        assert np.array_equal(clip.rgb, alone.trace(region="blood").rgb)
+        assert np.array_equal(clip.label, alone.trace().label)
+        assert clip.truth.kbps == alone.kbps
+        assert clip.truth.disturbances == alone.truth.disturbances
+
+
+def test_what_compresses_already_and_what_compresses_nothing_are_refused():
+    codec = simulate.Compression()
+    with pytest.raises(ValueError, match="traces: the scene compresses already"):
+        shoot(codec).traces([codec])
+    with pytest.raises(TypeError, match="traces: needs compressions"):
+        shoot().traces([simulate.Sway()])
+    assert shoot().traces([]) == []
+
+
 def test_a_bit_rate_is_aimed_at():
     film = shoot(simulate.Turning(), simulate.Compression(kbps=300, preset="veryfast", tune=None), seconds=3)
     assert film.kbps == pytest.approx(300, rel=0.5)
