@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -176,7 +175,7 @@ def _build(args: Namespace, say: Callable[[str], Any]) -> bool:
     out = args.out or (root / "data" / FOLDER if root else output_dir("clips"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)                 # what failed is said below
-        store = build_store(sources, out, name=args.name, jobs=jobs, progress=sys.stderr.isatty())
+        store = build_store(sources, out, name=args.name, jobs=jobs)
     say(_built(store, len(sources), left_out=len(listing.left_out)))
     return not store.failed
 

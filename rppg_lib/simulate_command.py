@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -80,8 +79,7 @@ def run(args: Namespace, say: Callable[[str], Any]) -> bool:
     sources = simulated_sources(settings.pop("people"), label_faults=args.label_faults, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)                 # what failed is said below
-        store = build_store(sources, args.out or output_dir(FOLDER), name=f"simulated-{args.profile}", jobs=args.jobs,
-                            progress=sys.stderr.isatty())
+        store = build_store(sources, args.out or output_dir(FOLDER), name=f"simulated-{args.profile}", jobs=args.jobs)
     frames = sum(record.frames for record in store.records)
     say(f"{store.path}\n  {len(store)} recordings of {len(store.subjects)} people, {frames} frames of "
         f"{wanted.size_px}x{wanted.size_px} px at {wanted.fs:g} fps, {store.bytes / 1e6:.1f} MB")

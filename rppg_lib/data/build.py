@@ -28,6 +28,8 @@ from .store import ClipStore
 LOCK = ".lock"
 LOOK_EVERY_S = 0.2
 PART = ".part"
+LINE = "{desc}: {n_fmt} of {total_fmt} recordings after {elapsed}, about {remaining} to go{postfix}\n"
+LINE_EVERY_S = 30.0                      # in a log, where nothing can be drawn again
 
 
 def build_store(sources: Iterable[Source], folder: str | Path, *, name: str, jobs: int | None = 2,
@@ -112,7 +114,8 @@ def _all_made(sources: list[Source], digests: list[str], recordings: Path, name:
     parallel = joblib.Parallel(n_jobs=jobs and min(jobs, len(sources)), batch_size=1, pre_dispatch="n_jobs",
                                return_as="generator_unordered")
     tasks = (joblib.delayed(make_recording)(*pair, recordings) for pair in zip(sources, digests))
-    with tqdm(total=len(sources), desc=name, unit="clip", disable=not progress, file=sys.stderr) as bar:
+    look = {} if sys.stderr.isatty() else {"bar_format": LINE, "mininterval": LINE_EVERY_S, "miniters": 1}
+    with tqdm(total=len(sources), desc=name, unit="clip", disable=not progress, file=sys.stderr, **look) as bar:
         try:
             for row in parallel(tasks):
                 if "error" in row:

@@ -3,7 +3,9 @@
 import functools
 import os
 import random
+import re
 import signal
+import sys
 import time
 import tracemalloc
 import warnings
@@ -187,12 +189,16 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(tmp_path):
     assert peak(4000) < peak(100) + 200_000 < 2_000_000              # 4000 frames are 49 MB
 
 
-def test_a_bar_is_drawn_on_stderr_unless_it_is_not_wanted(tmp_path, capsys):
+def test_a_bar_is_drawn_on_a_terminal_and_lines_elsewhere_unless_it_is_not_wanted(tmp_path, capsys, monkeypatch):
     made(clip_sources("ann"), tmp_path / "quiet")
     assert capsys.readouterr() == ("", "")
     made(clip_sources("ann", "bob"), tmp_path / "loud", progress=True)
     said = capsys.readouterr()
-    assert said.out == "" and "2/2" in said.err
+    assert said.out == "" and re.fullmatch(r"\ra: 0 of 2 recordings after 00:0\d, about \? to go *\n"
+                                           r"\ra: 2 of 2 recordings after 00:\d\d, about 00:00 to go *\n+", said.err)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    made(clip_sources("ann", "bob", "cid"), tmp_path / "loud", progress=True)
+    assert "3/3" in capsys.readouterr().err
 
 
 @pytest.mark.slow
