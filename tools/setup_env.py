@@ -204,7 +204,8 @@ def install(root, venv, uv, settings):
     if uv:
         command = [uv, "pip", "install", "--python", python] + uv_options(settings) + what
     else:
-        command = [python, "-m", "pip", "install", "--disable-pip-version-check"] + what
+        # Not compiled, as uv does it, too: Python compiles what is imported, which is a small part of it all.
+        command = [python, "-m", "pip", "install", "--no-compile", "--disable-pip-version-check"] + what
     run(command, "{} could not install the packages; its message is above. Is the package registry reachable? "
                  "Is {:.1f} GB of free disk space enough (about 2 for torch's CPU build, several more for CUDA)?{}"
         .format(tool, shutil.disk_usage(str(root)).free / 1e9, " 'make INSTALLER=pip ...' tries pip." if uv else ""),
