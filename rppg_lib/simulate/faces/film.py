@@ -141,7 +141,8 @@ class Film:
         """
         if self._compression is not None:
             raise ValueError(f"traces: the scene compresses already, with {self._compression}. Leave that away.")
-        if any(not isinstance(each, Compression) or not each.strength for each in compressions):
+        if not isinstance(compressions, Sequence) or not all(
+                isinstance(each, Compression) and each.strength for each in compressions):
             raise TypeError(f"traces: needs compressions, such as [Compression(crf=23)], got {compressions!r}.")
         lines = [Line(each, fs=self.fs) for each in compressions]
         arriving = [line.send(pictures) for line, pictures in zip(lines, tee(self._pictures(), len(lines)))]

@@ -193,8 +193,9 @@ def test_what_compresses_already_and_what_compresses_nothing_are_refused():
     codec = simulate.Compression()
     with pytest.raises(ValueError, match="traces: the scene compresses already"):
         shoot(codec).traces([codec])
-    with pytest.raises(TypeError, match="traces: needs compressions"):
-        shoot().traces([simulate.Sway()])
+    for wrong in ([simulate.Sway()], [simulate.Compression(strength=0)], codec):
+        with pytest.raises(TypeError, match="traces: needs compressions"):
+            shoot().traces(wrong)
     assert shoot().traces([]) == []
 
 
