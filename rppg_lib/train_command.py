@@ -117,17 +117,14 @@ def train(args: Namespace, say: Callable[[str], Any]) -> bool:
 def _divided(args: Namespace, store: ClipStore, seed: int) -> tuple[Split, str]:
     """Return who trains, validates and tests: drawn, or a fold of a protocol with what it says of itself."""
     from .data import split_subjects
-    from .data.protocols import TOLD, protocol, validates
+    from .data.films import one_fold
+    from .data.protocols import TOLD
 
     if args.protocol is None:
         if args.fold is not None:
             raise ValueError("train: --fold counts the folds of a published protocol. Name it with --protocol.")
         return split_subjects(store.subjects, shares=SHARES, seed=seed), ""
-    share = 0.0 if validates(args.protocol) else SHARES[1] / sum(SHARES[:2])
-    folds, number = protocol(args.protocol, store, validation=share, seed=seed), args.fold or 1
-    if not 1 <= number <= len(folds):
-        raise ValueError(f"train: --fold must lie between 1 and {len(folds)} for {args.protocol!r}, got {number}.")
-    fold = folds[number - 1]
+    fold = one_fold(store, args.protocol, 1 if args.fold is None else args.fold, seed=seed)
     return fold.split, f"\n{fold.name}, of which {TOLD[fold.told]}. {fold.note}".rstrip()
 
 

@@ -247,7 +247,7 @@ def test_a_published_protocol_says_who_trains_and_who_is_judged(tmp_path):
                 "--protocol", "mmpd 70/10/20")                       # it has people of its own to validate with
     assert len(json.loads((tmp_path / "of_its_own" / "people.json").read_text())["validation"]) == 3
     assert "of which the source tells an order and shares" in told
-    for more, message in ((("--protocol", "pure 60/40", "--fold", 2), "--fold must lie between 1 and 1"),
+    for more, message in ((("--protocol", "pure 60/40", "--fold", 2), "fold must lie between 1 and 1"),
                           (("--fold", 1), "Name it with --protocol"), (("--protocol", "pure 6040"), "pure 60/40")):
         with pytest.raises(ValueError, match=message):
             call(train_command.train, *words, *more)

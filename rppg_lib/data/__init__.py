@@ -7,6 +7,7 @@ store       :func:`build_store` makes a :class:`ClipStore`: pictures as uint8, w
 splits      :func:`split_subjects` gives a :class:`Split`, :func:`k_folds` several; :func:`check_exclusive` finds leaks
 protocols   :func:`protocol` divides people as published, :func:`cross` tests on another store, :func:`fold_table`
 readers     ``from rppg_lib.data.readers import read_dataset``: public data sets; :class:`RecordingSource` crops them
+films       :func:`recorded_films` takes a store in place of a notebook's simulated people, and divides it
 windows     :class:`Windows` cuts clips into samples of one length and gives a :class:`Batch` of them
 pulses      :class:`SimulatedPulses`, :class:`LabelWindows`: samples without pictures, for what learns from waves alone
 augment     :class:`Augment`: flips, speed, colour, crops
@@ -24,6 +25,7 @@ _HOME = {"Source": "sources", "Playing": "sources", "Ending": "sources", "Simula
          "Split": "splits", "split_subjects": "splits", "k_folds": "splits", "check_exclusive": "splits",
          "Protocol": "protocols", "Fold": "protocols", "protocol": "protocols", "cross": "protocols",
          "fold_table": "protocols", "RecordingSource": "recorded",
+         "Films": "films", "recorded_films": "films", "find_store": "films",
          "Batch": "windows", "Windows": "windows", "Augment": "augment",
          "SimulatedPulses": "pulses", "LabelWindows": "pulses"}
 """Where a name lives. None is also the name of a module, which would take its place once that is loaded."""

@@ -13,11 +13,8 @@ from torch import Tensor
 
 from ..types import Clip
 from .arrays import array_digest
-from .manifest import Record, digest_of
+from .manifest import SAME_RATE, Record, digest_of
 from .store import ClipStore
-
-SAME_RATE = 1e-3
-"""Rates that differ by less than this share are one: 29.97 and 30 are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +161,13 @@ class Windows:
             subjects.append(clip.subject)
         return Batch(frames, label, self.fs, tuple(subjects), numbers, self.margin)
 
-    def in_memory(self) -> Windows:
-        """Return the same windows with all pictures in memory."""
+    def in_memory(self, *, most_bytes: int = 4_000_000_000) -> Windows:
+        """Return the same windows with all pictures in memory; where these would be more, they stay where they are."""
         here = copy.copy(self)
         used = {number for number, _ in self.starts}
-        here._kept = [clip.in_memory() if number in used else clip for number, clip in enumerate(self._kept)]
+        width, height = self.size_px
+        if 3 * width * height * sum(len(self._kept[number].label) for number in used) <= most_bytes:
+            here._kept = [clip.in_memory() if number in used else clip for number, clip in enumerate(self._kept)]
         return here
 
 

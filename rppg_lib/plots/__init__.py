@@ -17,12 +17,12 @@ from .looks import (
     method_look,
     use_style,
 )
-from .pictures import plot_look, plot_map, plot_picture
+from .pictures import lent_like, plot_look, plot_map, plot_picture
 from .scores import plot_bland_altman, plot_growth, plot_learning, plot_metric
 from .waves import measurement_figure, plot_rate, plot_spectrum, plot_trace, plot_wave
 
 __all__ = ["CHANNEL_COLOURS", "METHOD_LOOKS", "NETWORK_LOOKS", "TRUTH", "UNITS", "VERDICT_LOOKS", "audit_figure",
-           "copy_figure", "measurement_figure", "method_look", "plot_bland_altman", "plot_differences", "plot_groups",
-           "plot_growth", "plot_label", "plot_lag", "plot_learning", "plot_look", "plot_map", "plot_metric",
-           "plot_picture", "plot_ranks", "plot_rate", "plot_risk_coverage", "plot_spectrum", "plot_trace", "plot_wave",
-           "use_style"]
+           "copy_figure", "lent_like", "measurement_figure", "method_look", "plot_bland_altman", "plot_differences",
+           "plot_groups", "plot_growth", "plot_label", "plot_lag", "plot_learning", "plot_look", "plot_map",
+           "plot_metric", "plot_picture", "plot_ranks", "plot_rate", "plot_risk_coverage", "plot_spectrum",
+           "plot_trace", "plot_wave", "use_style"]

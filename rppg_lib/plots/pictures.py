@@ -56,6 +56,11 @@ def shown(image: np.ndarray) -> np.ndarray:
     return canvas
 
 
+def lent_like(picture: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Return a picture that was computed from frames: lent where they are, since computing may have forgotten it."""
+    return picture.view(Lent) if isinstance(frames, Lent) else picture
+
+
 def plot_look(ax: Axes, image: np.ndarray, look: np.ndarray, *, title: str = "") -> Axes:
     """Draw where a network looks, or which places count, ``(h, w)``, over the picture ``(H, W, 3)`` it looks at."""
     height, width = image.shape[:2]

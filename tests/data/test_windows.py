@@ -52,6 +52,23 @@ def test_windows_lie_end_to_end_unless_told_otherwise_and_none_reaches_beyond_it
     assert len(kept(frames=50)) == 6 and len(kept(frames=99, step=1)) == 6
 
 
+@pytest.mark.parametrize(("most_bytes", "held"), [(3 * 100 * 10 * 12 * 3, True), (3 * 100 * 10 * 12 * 3 - 1, False)])
+def test_pictures_are_held_in_memory_up_to_so_many_bytes(store, most_bytes, held):
+    windows = Windows(store, frames=30).in_memory(most_bytes=most_bytes)
+    (folder,) = {store.path / "recordings" / record.folder for record in store.records if record.subject == "bob"}
+    away = folder.with_name("away")
+    before = windows.batch([3]).frames                               # bob's first
+    folder.rename(away)
+    try:
+        if held:
+            assert torch.equal(windows.batch([3]).frames, before)
+        else:
+            with pytest.raises((OSError, ValueError)):
+                windows.batch([3])
+    finally:
+        away.rename(folder)
+
+
 def test_a_margin_is_read_with_the_window_and_can_be_left_out(kept):
     windows = kept(frames=30, margin=10)
     assert [start for _, start in windows.starts] == [0, 30, 60] * 3
