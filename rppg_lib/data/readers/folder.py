@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,10 @@ def listed(folder: Path) -> Listing:
     told = _told(finds)
     spelt = {_small_ending(name): name for name in told}
     alone, unlabelled, used = [], [], set()
-    for path, label, person in _films(finds):
+    films = list(_films(finds))
+    shared = Counter(_stem(path) for path, _, person in films if person)         # anna/rest.mp4 and bob/rest.mp4
+    for path, label, person in films:
+        usual = _stem(path) if person and shared[_stem(path)] > 1 else ""
         with finds.reading(path):
             key = finds.short(path.with_suffix("") if path.is_file() else path)
             names = [name for name in (finds.short(path), spelt.get(_small_ending(finds.short(path))), key)
@@ -44,7 +48,7 @@ def listed(folder: Path) -> Listing:
             if label is None:
                 unlabelled.append(key)
             fs = row.get("fs") if path.is_dir() else None
-            finds.add(key, person=person or key, fs=row.get("fs", FS), condition=row.get("condition", ""),
+            finds.add(key, person=person or key, fs=row.get("fs", FS), condition=row.get("condition", usual),
                       pictures=film(path, fs=fs), facts=row.get("facts", {}),
                       reference=label and partial(reference, label, path, fs=fs, start_s=row.get("start_s")),
                       files=(path, label) if label else (path,))

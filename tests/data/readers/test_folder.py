@@ -188,6 +188,19 @@ def test_people_csv_tells_who_what_and_more(tmp_path):
     assert listing.missing == ("day1/z.mkv",) and not listing.left_out
 
 
+def test_what_several_peoples_videos_are_called_is_the_condition_unless_people_csv_says_it(tmp_path):
+    for person, names in {"anna": ("rest", "talking"), "bob": ("rest", "odd"), "cy": ("talking",)}.items():
+        for name in names:
+            record(tmp_path / person, name, seconds=0.2)
+    record(tmp_path, "rest", seconds=0.2)                            # nobody's folder: a name of its own
+    told = {each.id.removeprefix("folder "): each.condition for each in listed(tmp_path).recordings}
+    assert told == {"rest": "", "anna/rest": "rest", "anna/talking": "talking", "bob/odd": "", "bob/rest": "rest",
+                    "cy/talking": "talking"}
+    (tmp_path / "people.csv").write_text("file,condition\nanna/rest.mkv,quiet\n")
+    told = {each.id: each.condition for each in listed(tmp_path).recordings}
+    assert (told["folder anna/rest"], told["folder bob/rest"]) == ("quiet", "rest")
+
+
 @pytest.mark.parametrize("name", ["../secret.mp4", "/etc/passwd", "day1/../../x.mp4", "", "."])
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
     record(tmp_path / "day1", "a", seconds=0.2)
