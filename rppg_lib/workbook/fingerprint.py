@@ -26,8 +26,9 @@ _NOT_CODE = {"__pycache__"}
 def fingerprint(cells: Iterable[Cell], parameters: dict[str, Any]) -> dict[str, str]:
     """Return one digest for each thing a run depends on; the names are those that a reader is told."""
     values = {name: repr(value) for name, value in parameters.items()}
-    return {"notebook": cells_digest(cells), "parameters": _digest(values), "library": library_digest(),
-            "packages": _digest(_versions()), "environment": _digest(_environment())}
+    parts = {"notebook": cells_digest(cells), "parameters": _digest(values), "library": library_digest(),
+             "packages": _digest(_versions()), "environment": _digest(_environment())}
+    return parts | {"recordings": _recordings(parameters["data"])} if "data" in parameters else parts
 
 
 def cells_digest(cells: Iterable[Cell]) -> str:
@@ -69,6 +70,17 @@ def changed(record: dict[str, Any], now: dict[str, str], out: Path) -> list[str]
         if not (out / name).is_file() or file_digest(out / name) != digest:
             parts.append(name)
     return parts
+
+
+def _recordings(data: Any) -> str:
+    """Digest of the store that a notebook's parameter names or, as ``auto``, finds; nothing if there is none."""
+    from ..data import find_store
+
+    try:
+        store = find_store(str(data))
+    except (OSError, ValueError):                            # the notebook says what is wrong with it
+        return ""
+    return store.content_hash if store else ""
 
 
 def _versions() -> dict[str, str]:

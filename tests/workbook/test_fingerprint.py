@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from rppg_lib.data import build_store
 from rppg_lib.workbook.fingerprint import KEY, changed, file_digest, fingerprint, library_digest, record_of
 from rppg_lib.workbook.notebook import read
 
+from ..data.pieces import clip_sources
 from .made_up import edit, write_notebook
 
 
@@ -48,6 +50,28 @@ def test_another_parameter_is_a_change(path, tmp_path):
     before = record(path, tmp_path)
     assert changed(before, now(path, people=3), tmp_path) == ["parameters"]
     assert changed(before, now(path, people=2.0), tmp_path) == ["parameters"]
+
+
+def test_recordings_that_come_go_or_change_are_a_change_where_a_notebook_takes_a_store(path, tmp_path, monkeypatch):
+    for part in ("notebooks", "rppg_lib", "data/cache"):
+        (tmp_path / part).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert "recordings" not in now(path)
+
+    def told(data="auto"):
+        return now(path, data=data)
+
+    nothing = told()
+    assert told("data/nowhere")["recordings"] == nothing["recordings"] == told("")["recordings"]
+    cache, wanted = tmp_path / "data" / "cache", clip_sources("ann", "bob")
+    store = build_store(wanted, cache, name="a", jobs=1, progress=False)
+    found = told()
+    assert changed({"fingerprint": nothing, "results": {}}, found, tmp_path) == ["recordings"]
+    assert changed({"fingerprint": found, "results": {}}, told(), tmp_path) == []
+    assert told(f"data/cache/{store.path.name}")["recordings"] == found["recordings"]
+    store.path.rename(cache / "b")
+    build_store(clip_sources("ann", "bob", seed=1), cache, name="a", jobs=1, progress=False)
+    assert changed({"fingerprint": found, "results": {}}, told(), tmp_path) == ["recordings"]
 
 
 def test_our_own_environment_variables_are_a_change_but_not_where_products_go(path, tmp_path, monkeypatch):
