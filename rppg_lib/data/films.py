@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ..files import output_dir, project_root
 from .manifest import MANIFEST, SAME_RATE, Record
 from .protocols import GROUPS, Fold, protocol, validates
+from .splits import shares_of
 from .store import ClipStore
 
 ANY = "auto"
@@ -17,6 +17,7 @@ DIVISION = "60/15/25"
 VALIDATES = 0.2
 """Share of those who train that validates where a protocol has nobody for it."""
 SHOWN = 5
+STRANGE = "its person is in no group"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,12 +26,14 @@ class Films:
 
     Attributes:
         store: with the recordings alone that can be used.
-        fold: how their people are divided.
+        fold: how people are divided.
+        scenes: two conditions that those who test were filmed in; the same twice if there is one.
         left_out: why each of the other recordings is not used, by its id.
     """
 
     store: ClipStore
     fold: Fold
+    scenes: tuple[str, str]
     left_out: dict[str, str]
 
     @property
@@ -45,14 +48,9 @@ class Films:
 
     @cached_property
     def split(self) -> dict[str, list[str]]:
-        """The names of those who train, validate and test."""
-        return {group: sorted(getattr(self.fold.split, group)) for group in GROUPS}
-
-    @cached_property
-    def scenes(self) -> tuple[str, str]:
-        """Two conditions of those who test, in the data set's order; the same twice if there is one."""
-        seen = dict.fromkeys(each.condition for each in self.store.records if each.subject in self.split["test"])
-        return (*seen, *seen)[:2]
+        """The names of those who train, validate and test, and of whom a recording can be used."""
+        here = {each.subject for each in self.store.records}
+        return {group: sorted(here & getattr(self.fold.split, group)) for group in GROUPS}
 
     @property
     def told(self) -> str:
@@ -62,7 +60,8 @@ class Films:
         return f"recorded people, {self.store.path.name}, {self.fold.name}: {people}"
 
     def __str__(self) -> str:
-        lines = [f"{self.told}, {len(self.store)} recordings", *filter(None, [self.fold.note])]
+        lines = [f"{self.told}, {len(self.store)} recordings; compared: {' and '.join(dict.fromkeys(self.scenes))}",
+                 *filter(None, [self.fold.note])]
         for why in dict.fromkeys(self.left_out.values()):
             ids = [id for id, reason in self.left_out.items() if reason == why]
             more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
@@ -70,7 +69,8 @@ class Films:
         return "\n".join(lines)
 
 
-def recorded_films(data: str, *, division: str = "", fold: int = 1, frames: int = 2, seed: int = 0) -> Films | None:
+def recorded_films(data: str, *, division: str = "", fold: int = 1, frames: int = 2, learners: int = 1,
+                   seed: int = 0) -> Films | None:
     """Return films of recorded people, or None if simulated ones are wanted.
 
     Args:
@@ -80,6 +80,7 @@ def recorded_films(data: str, *, division: str = "", fold: int = 1, frames: int 
             stands for ``60/15/25``.
         fold: which of a protocol's folds, from 1.
         frames: recordings with fewer are left out.
+        learners: how many people must be there to train.
         seed: of a draw of people.
 
     Raises:
@@ -89,19 +90,24 @@ def recorded_films(data: str, *, division: str = "", fold: int = 1, frames: int 
     store = find_store(data)
     if store is None:
         return None
-    chosen = one_fold(store, division or DIVISION, fold, seed=seed)
-    rate = Counter(round(each.fs, 2) for each in store.records if "label" in each.sha256).most_common(1)
-    kept, left_out = [], {}
-    for record in store.records:
-        if why := _unfit(record, rate[0][0] if rate else record.fs, frames, chosen):
-            left_out[record.id] = why
-        else:
-            kept.append(record)
-    films = Films(store=ClipStore(store.path, store.manifest, tuple(kept)), fold=chosen, left_out=left_out)
-    here = {each.subject for each in kept}
-    if empty := [group for group, names in films.split.items() if not here & set(names)]:
-        raise ValueError(f"recorded_films: of {store.path.name} nobody could be used for {' and '.join(empty)}. "
-                         f"Not used: {'; '.join(f'{id}: {why}' for id, why in list(left_out.items())[:SHOWN])}.")
+    rate = _usual_rate(store)
+    unfit = {record.id: why for record in store.records if (why := _unfit(record, rate, frames))}
+    people = sorted({record.subject for record in store.records if record.id not in unfit})
+    shares = shares_of(division or DIVISION)
+    chosen = one_fold(_some_of(store, people) if shares and people else store, division or DIVISION, fold,
+                      seed=seed)
+    grouped = frozenset().union(*(getattr(chosen.split, group) for group in GROUPS))
+    left_out = {record.id: unfit.get(record.id, STRANGE) for record in store.records
+                if record.id in unfit or record.subject not in grouped}
+    kept = [record for record in store.records if record.id not in left_out]
+    films = Films(store=ClipStore(store.path, store.manifest, tuple(kept)), fold=chosen, left_out=left_out,
+                  scenes=_scenes(kept, chosen.split.test))
+    few = [f"{least} to {what}, got {len(names)}" for what, names, least in
+           zip(("learn from", "validate by", "judge by"), films.split.values(), (learners, 1, 1)) if len(names) < least]
+    if few:
+        raise ValueError(f"recorded_films: needs people of whom a recording can be used, of {store.path.name} at least "
+                         f"{'; '.join(few)}. Not used: {_some(left_out)}. Choose another division, shares such as "
+                         f"60/15/25 for example, shorter samples, or a store of more people.")
     sizes = {each.size_px for each in kept}
     if len(sizes) > 1 or len({side for size in sizes for side in size}) > 1:
         raise ValueError(f"recorded_films: needs square pictures of one size, {store.path.name} has "
@@ -117,7 +123,7 @@ def find_store(data: str) -> ClipStore | None:
         return ClipStore.open(found[0].parent) if found else None
     if not data:
         return None
-    places = [Path(data), *([home / data] if home else []), output_dir() / data]
+    places = [Path(data).expanduser(), *([home / data] if home else []), output_dir() / data]
     return ClipStore.open(next((place for place in places if place.is_dir()), places[0]))
 
 
@@ -130,12 +136,35 @@ def one_fold(store: ClipStore, division: str, number: int = 1, *, seed: int = 0)
     return folds[number - 1]
 
 
-def _unfit(record: Record, fs: float, frames: int, fold: Fold) -> str:
-    """Say why a recording is not used; empty if it is."""
-    if not any(record.subject in getattr(fold.split, group) for group in GROUPS):
-        return "its person is in no group"
+def _some_of(store: ClipStore, people: list[str]) -> ClipStore:
+    """Return the store without those of whom nothing can be used, so that no share of people is drawn from them."""
+    return ClipStore(store.path, store.manifest, tuple(each for each in store.records if each.subject in people))
+
+
+def _usual_rate(store: ClipStore) -> float:
+    """Return the rate that most recordings with a label have, within what counts as one."""
+    rates = [each.fs for each in store.records if "label" in each.sha256] or [store.records[0].fs]
+    return max(rates, key=lambda fs: sum(abs(other / fs - 1) <= SAME_RATE for other in rates))
+
+
+def _unfit(record: Record, fs: float, frames: int) -> str:
+    """Say why a recording cannot be used; empty if it can."""
     if "label" not in record.sha256:
         return "it has no label"
     if abs(record.fs / fs - 1) > SAME_RATE:
-        return f"not {fs:g} pictures per second, as most have"
+        return f"not {fs:g} pictures per second, as most have (rppg data build --fps makes one rate of all)"
     return f"fewer than {frames} pictures" if record.frames < frames else ""
+
+
+def _scenes(records: list[Record], judged: frozenset[str]) -> tuple[str, str]:
+    """Return the two conditions that most of those who test share, in the order of the store: the data set's own."""
+    order = list(dict.fromkeys(each.condition for each in records))
+    of = {scene: {each.subject for each in records if each.condition == scene} & judged for scene in order}
+    pairs = [(one, other) for k, one in enumerate(order) for other in order[k + 1:] if of[one] & of[other]]
+    alone = max(order, key=lambda scene: len(of[scene]), default="")
+    return max(pairs, key=lambda pair: len(of[pair[0]] & of[pair[1]]), default=(alone, alone))
+
+
+def _some(left_out: dict[str, str]) -> str:
+    told = "; ".join(f"{id}: {why}" for id, why in list(left_out.items())[:SHOWN])
+    return told + (f"; and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else "") or "none"

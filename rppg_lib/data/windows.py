@@ -161,6 +161,13 @@ class Windows:
             subjects.append(clip.subject)
         return Batch(frames, label, self.fs, tuple(subjects), numbers, self.margin)
 
+    @property
+    def labels(self) -> Tensor:
+        """The labels of all windows ``(N, T)``, without reading a picture."""
+        length = self.frames + self.margin
+        return torch.as_tensor(np.stack([self._kept[number].label[start:start + length]
+                                         for number, start in self.starts])).float()
+
     def in_memory(self, *, most_bytes: int = 4_000_000_000) -> Windows:
         """Return the same windows with all pictures in memory; where these would be more, they stay where they are."""
         here = copy.copy(self)

@@ -138,7 +138,7 @@ def objective_of(arm: str, network: LQrPPG, windows: Windows, **weights: float) 
     """
     how, bits = _arm(arm), network.config.bits
     before = LabelFilter() if how.filtered else LabelFilter(None)
-    waves = (before if how.quantised else LabelFilter())(windows.batch(range(len(windows))).label, windows.fs)
+    waves = (before if how.quantised else LabelFilter())(windows.labels, windows.fs)
     levels = LabelLevels.fit(waves[waves.std(-1) > 0], bits=bits)
     network.levels.load_state_dict(levels.state_dict())
     return LevelsObjective(levels if how.quantised else None, filter=before, bits=bits, supervise=how.supervise,

@@ -9,6 +9,7 @@ from rppg_lib.types import Lent
 
 from .pieces import clip
 
+RATE = "not 30 pictures per second, as most have (rppg data build --fps makes one rate of all)"
 PEOPLE = [f"pure {number:02d}" for number in range(1, 11)]
 
 
@@ -48,11 +49,12 @@ def test_every_recording_that_cannot_be_used_is_counted_and_named_with_its_reaso
     films = recorded_films(str(stored(clips, tmp_path).path), division="pure 60/40", frames=60)
     assert films.left_out == {
         "pure 08 steady": "it has no label", "pure 08 talking": "it has no label",
-        "pure 09 steady": "not 30 pictures per second, as most have",
-        "pure 09 talking": "not 30 pictures per second, as most have",
+        "pure 09 steady": RATE, "pure 09 talking": RATE,
         "pure 10 steady": "fewer than 60 pictures", "pure 10 talking": "fewer than 60 pictures",
         "guest 01 steady": "its person is in no group", "guest 01 talking": "its person is in no group"}
     assert {record.subject for record in films.store.records} == set(PEOPLE[:7])
+    assert sorted(sum(films.split.values(), [])) == PEOPLE[:7] and films.split["test"] == PEOPLE[6:7]
+    assert "1 to judge by" in films.told
     for each in films.left_out:
         assert each in str(films)
     assert "left out, it has no label: 2, pure 08 steady, pure 08 talking" in str(films)
@@ -68,7 +70,37 @@ def test_with_one_condition_it_stands_for_both_scenes_and_those_of_the_test_deci
     assert recorded_films(str(store.path)).scenes == ("steady", "steady")
     clips = [*recordings(PEOPLE[:6], scenes=("moved",)), *recordings(PEOPLE[6:], scenes=("talking", "steady", "moved"))]
     films = recorded_films(str(stored(clips, tmp_path, "other").path), division="pure 60/40")
-    assert films.scenes == ("talking", "steady")
+    assert films.scenes == ("moved", "talking")                      # in the order of the store, not of its test people
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_scenes_are_those_that_most_who_test_share_in_one_order_whoever_is_drawn(tmp_path, seed):
+    clips = [each for each in recordings(scenes=("steady", "talking", "moved"))
+             if each.condition != "steady" or each.subject not in PEOPLE[::2]]
+    films = recorded_films(str(stored(clips, tmp_path).path), division="40/20/40", seed=seed)
+    with_steady = sum(who in PEOPLE[1::2] for who in films.split["test"])
+    assert films.scenes == (("steady", "talking") if with_steady == 4 else ("talking", "moved"))
+
+
+def test_where_nobody_was_filmed_twice_one_scene_is_left(tmp_path):
+    clips = [each for k, each in enumerate(recordings()) if k % 4 in (0, 3)]         # by turns steady and talking
+    films = recorded_films(str(stored(clips, tmp_path).path), division="pure 60/40")
+    assert films.scenes in {("steady", "steady"), ("talking", "talking")}
+
+
+def test_shares_are_drawn_from_those_of_whom_something_can_be_used(tmp_path):
+    clips = [*recordings(PEOPLE[:4]), *recordings(PEOPLE[4:], label=False)]
+    path = str(stored(clips, tmp_path).path)
+    for seed in range(5):
+        films = recorded_films(path, division="50/25/25", seed=seed)
+        assert [len(names) for names in films.split.values()] == [2, 1, 1] and len(films.left_out) == 12
+
+
+def test_the_usual_rate_is_that_of_most_however_it_scatters(tmp_path):
+    rates = [25.0, 25.0, *(30 + 0.005 * k for k in range(8))]
+    clips = [each for who, fs in zip(PEOPLE, rates) for each in recordings([who], scenes=("steady",), fs=fs)]
+    films = recorded_films(str(stored(clips, tmp_path).path))
+    assert set(films.left_out) == {"pure 01 steady", "pure 02 steady"}
 
 
 def test_pictures_that_are_lent_stay_lent(tmp_path):
@@ -84,8 +116,10 @@ def test_what_cannot_be_done_is_told(tmp_path):
         recorded_films(str(store.path), division="pure 60/40", fold=2)
     with pytest.raises(ValueError, match="there is none called 'pure 6040'"):
         recorded_films(str(store.path), division="pure 6040")
-    with pytest.raises(ValueError, match="nobody could be used for train and validation and test.*fewer than 900"):
-        recorded_films(str(store.path), frames=900)
+    with pytest.raises(ValueError, match="at least 1 to learn from, got 0; 1 to validate by.*fewer than 900 pictures"):
+        recorded_films(str(store.path), division="pure 60/40", frames=900)
+    with pytest.raises(ValueError, match="at least 9 to learn from, got 6. Not used: none. Choose another division"):
+        recorded_films(str(store.path), learners=9)
     flat = stored(recordings(size=(8, 6)), tmp_path, "flat")
     with pytest.raises(ValueError, match="needs square pictures of one size, .*has 6 x 8"):
         recorded_films(str(flat.path))

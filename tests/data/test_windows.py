@@ -69,6 +69,11 @@ def test_pictures_are_held_in_memory_up_to_so_many_bytes(store, most_bytes, held
         away.rename(folder)
 
 
+def test_labels_are_those_of_the_batches(kept):
+    windows = kept(frames=30, step=20, margin=5)
+    assert torch.equal(windows.labels, windows.batch(range(len(windows))).label)
+
+
 def test_a_margin_is_read_with_the_window_and_can_be_left_out(kept):
     windows = kept(frames=30, margin=10)
     assert [start for _, start in windows.starts] == [0, 30, 60] * 3
