@@ -60,7 +60,8 @@ class Films:
         return f"recorded people, {self.store.path.name}, {self.fold.name}: {people}"
 
     def __str__(self) -> str:
-        lines = [f"{self.told}, {len(self.store)} recordings; compared: {' and '.join(dict.fromkeys(self.scenes))}",
+        lines = [f"{self.told}, {len(self.store)} recordings; compared: "
+                 f"{' and '.join(dict.fromkeys(filter(None, self.scenes))) or 'nothing, for there is one condition'}",
                  *filter(None, [self.fold.note])]
         for why in dict.fromkeys(self.left_out.values()):
             ids = [id for id, reason in self.left_out.items() if reason == why]
@@ -142,17 +143,21 @@ def _some_of(store: ClipStore, people: list[str]) -> ClipStore:
 
 
 def _usual_rate(store: ClipStore) -> float:
-    """Return the rate that most recordings with a label have, within what counts as one."""
+    """Return the lowest of the rates that count as one and that most recordings with a label have."""
     rates = [each.fs for each in store.records if "label" in each.sha256] or [store.records[0].fs]
-    return max(rates, key=lambda fs: sum(abs(other / fs - 1) <= SAME_RATE for other in rates))
+    return max(rates, key=lambda fs: sum(_alike(other, fs) for other in rates))
+
+
+def _alike(rate: float, lowest: float) -> bool:
+    return rate >= lowest and abs(rate / lowest - 1) <= SAME_RATE    # then any two of them are
 
 
 def _unfit(record: Record, fs: float, frames: int) -> str:
     """Say why a recording cannot be used; empty if it can."""
     if "label" not in record.sha256:
         return "it has no label"
-    if abs(record.fs / fs - 1) > SAME_RATE:
-        return f"not {fs:g} pictures per second, as most have (rppg data build --fps makes one rate of all)"
+    if not _alike(record.fs, fs):
+        return f"not about {fs:.3g} pictures per second, as most have (rppg data build --fps makes one rate of all)"
     return f"fewer than {frames} pictures" if record.frames < frames else ""
 
 

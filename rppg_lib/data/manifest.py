@@ -14,8 +14,8 @@ from .arrays import TYPES, size_in_bytes
 
 FORMAT = 1
 KIND = "rppg clip store"
-SAME_RATE = 1e-3
-"""Rates that differ by less than this share are one: 29.97 and 30 are."""
+SAME_RATE = 1.01e-3
+"""Rates that differ by no more than this share are one: 30000/1001, called 29.97, and 30 are, whichever comes first."""
 MANIFEST, RECORDINGS, RECORD = "manifest.json", "recordings", "recording.json"
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")

@@ -14,8 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data import Batch, ClipStore, Split, Windows
+from ..data.manifest import SAME_RATE
 from ..data.pulses import LabelWindows, SimulatedPulses
-from ..data.windows import SAME_RATE
 from ..models import Network, load_network
 from ..models.codequery import QueryNetwork
 from ..models.heartbeats import Heartbeats

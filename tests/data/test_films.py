@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from rppg_lib.data import ClipSource, build_store, find_store, recorded_films
+from rppg_lib.data import ClipSource, Windows, build_store, find_store, recorded_films
 from rppg_lib.types import Lent
 
 from .pieces import clip
 
-RATE = "not 30 pictures per second, as most have (rppg data build --fps makes one rate of all)"
+RATE = "not about 30 pictures per second, as most have (rppg data build --fps makes one rate of all)"
 PEOPLE = [f"pure {number:02d}" for number in range(1, 11)]
 
 
@@ -97,10 +97,14 @@ def test_shares_are_drawn_from_those_of_whom_something_can_be_used(tmp_path):
 
 
 def test_the_usual_rate_is_that_of_most_however_it_scatters(tmp_path):
-    rates = [25.0, 25.0, *(30 + 0.005 * k for k in range(8))]
+    rates = [25.0, 25.0, *(30 + 0.004 * k for k in range(8))]
     clips = [each for who, fs in zip(PEOPLE, rates) for each in recordings([who], scenes=("steady",), fs=fs)]
     films = recorded_films(str(stored(clips, tmp_path).path))
     assert set(films.left_out) == {"pure 01 steady", "pure 02 steady"}
+    assert len(Windows(films.store, frames=60)) == 8                 # which refuses two that are not one rate
+    clips[-1] = replace(clips[-1], fs=30.034)                        # 0.11 % above the lowest
+    films = recorded_films(str(stored(clips, tmp_path).path))
+    assert set(films.left_out) == {"pure 01 steady", "pure 02 steady", "pure 10 steady"}
 
 
 def test_pictures_that_are_lent_stay_lent(tmp_path):

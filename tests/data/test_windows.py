@@ -69,6 +69,12 @@ def test_pictures_are_held_in_memory_up_to_so_many_bytes(store, most_bytes, held
         away.rename(folder)
 
 
+@pytest.mark.parametrize("rates", [(30.0, 30000 / 1001), (30000 / 1001, 30.0)])
+def test_rates_of_television_are_one_with_whole_ones_in_any_order(rates):
+    clips = [clip(name, fs=fs) for name, fs in zip(PEOPLE, rates)]
+    assert len(Windows(clips, frames=30)) == 6
+
+
 def test_labels_are_those_of_the_batches(kept):
     windows = kept(frames=30, step=20, margin=5)
     assert torch.equal(windows.labels, windows.batch(range(len(windows))).label)
